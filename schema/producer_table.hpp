@@ -1,0 +1,60 @@
+// What a partition remembers of each idempotent producer: its epoch and its last five batches (rules.md 2, Kafka's
+// ProducerStateEntry). (producer, epoch, sequence) maps to one offset for ever (failures T16).
+//
+// A value: the log object keeps one that follows what was written, the leader keeps one that runs ahead with what it
+// decided. Lookup and admission rules are in protocol/partition; here is only the memory and how batches enter it.
+#pragma once
+
+#include "schema/record_batch.hpp"
+
+#include <array>
+#include <map>
+
+namespace pessoa {
+
+struct producer_batch {
+  int32_t first_sequence = 0;
+  int32_t last_sequence = 0;
+  offset first_offset{0};
+  offset last_offset{0};
+  timestamp time = no_timestamp; // append time as answered: log-append time, or -1
+
+  friend bool operator==(const producer_batch&, const producer_batch&) = default;
+};
+
+struct producer_entry {
+  static constexpr size_t batches_max = 5;
+
+  producer_epoch epoch{-1};
+  std::array<producer_batch, batches_max> batches{}; // oldest first
+  uint8_t count = 0;
+  timestamp last_used = no_timestamp;                // wall time of the last append, for expiry
+
+  [[nodiscard]] const producer_batch& newest() const;  // Requires: count > 0
+  friend bool operator==(const producer_entry&, const producer_entry&) = default;
+};
+
+class producer_table {
+public:
+  // Notes an appended batch. No-op for batches without a producer. `now` is the append's wall time.
+  void apply(const batch_header& header, timestamp now);
+  [[nodiscard]] const producer_entry* find(producer_id id) const;
+  // Forgets producers last used before `oldest`, and beyond `producers_max` the longest unused. Returns how many.
+  size_t expire(timestamp oldest, size_t producers_max);
+  // Forgets batches at or above `end`: the log was truncated there.
+  void truncate(offset end);
+
+  [[nodiscard]] size_t size() const { return entries_.size(); }
+  [[nodiscard]] const std::map<producer_id, producer_entry>& entries() const { return entries_; }
+
+  // A snapshot with format version and CRC (docs/formats/producer-snapshot.md). decode refuses anything else.
+  [[nodiscard]] std::vector<uint8_t> encode() const;
+  static result<producer_table> decode(byte_view data);
+
+  friend bool operator==(const producer_table&, const producer_table&) = default;
+
+private:
+  std::map<producer_id, producer_entry> entries_;
+};
+
+} // namespace pessoa
