@@ -11,13 +11,15 @@ inline constexpr int32_t partitions_per_topic_max = 10'000;
 inline constexpr size_t rpc_segments_max = 16;               // of one incoming Cap'n Proto message
 inline constexpr size_t rpc_bytes_before_login_max = 1u << 20;
 inline constexpr size_t rpc_message_bytes_max = 8u << 20;    // replies stay below it, so that every language can read them
-inline constexpr size_t message_bytes_max = 8u << 20;        // the highest max.message.bytes a topic may have
+inline constexpr size_t message_bytes_max = 7u << 20;        // the highest max.message.bytes a topic may have
 inline constexpr size_t fetch_bytes_max = 4u << 20;          // what one fetch returns, unless a single batch is larger
 inline constexpr size_t node_bytes_budget_default = 256u << 20;
 inline constexpr size_t connection_bytes_budget = 32u << 20;
 
 // After login a message may be twice the largest batch: the batch, and room for everything around it.
 static_assert(rpc_message_bytes_max * 2 >= message_bytes_max + (1u << 20));
+// A fetch reply holds at least one whole batch.
+static_assert(message_bytes_max + (64u << 10) < rpc_message_bytes_max && fetch_bytes_max < message_bytes_max);
 static_assert(connection_bytes_budget >= 2 * rpc_message_bytes_max);
 static_assert(node_bytes_budget_default >= 4 * connection_bytes_budget);
 
