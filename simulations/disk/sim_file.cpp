@@ -45,11 +45,17 @@ void sim_file::settle_part(const operation& op, size_t from, size_t to) {
   std::memcpy(durable_.data() + op.position + from, data_.data() + op.begin + from, to - from);
 }
 
+// Settles an operation, and with it what an earlier failed sync had dropped there. Bytes between the old end
+// and the operation's place are right only where the platter had none: a lost truncation leaves stale ones.
+void sim_file::settle_and_heal(const operation& op) {
+  auto right_from = std::min(op.position, std::max<uint64_t>(op.touched_from, durable_.size()));
+  settle(op);
+  if (!lost_.empty()) remove_lost({right_from, op.touched_to});
+}
+
 void sim_file::sync() {
-  for (auto& op : pending_) {
-    settle(op);
-    remove_lost({op.touched_from, op.touched_to});
-  }
+  for (auto& op : pending_)
+    settle_and_heal(op);
   pending_.clear();
   data_.clear();
   pending_from_ = UINT64_MAX;
@@ -59,8 +65,7 @@ void sim_file::fail_sync(random_source& random) {
   bool all_gone = random.below(2) == 0;
   for (auto& op : pending_) {
     if (!all_gone && random.below(2) == 0) {
-      settle(op);
-      remove_lost({op.touched_from, op.touched_to});
+      settle_and_heal(op);
     } else {
       add_lost({op.touched_from, op.touched_to});
     }

@@ -49,6 +49,7 @@ private:
   using range = std::pair<uint64_t, uint64_t>;
 
   void settle(const operation& op);
+  void settle_and_heal(const operation& op);
   void settle_part(const operation& op, size_t from, size_t to);
   void settle_damaged(const operation& op, random_source& random, uint64_t unit);
   void add_lost(range gone);
