@@ -72,6 +72,7 @@ using broker_actor = caf::typed_actor<
   caf::reacts_to<ptr<broker_stop>>,
   // INTERNAL
   caf::reacts_to<ptr<log_opened>>,
+  caf::reacts_to<ptr<replica_gone>>,
   caf::reacts_to<upkeep_atom>,
   caf::reacts_to<tick_atom>>;
 

@@ -128,8 +128,12 @@ struct replica_failed {
   partition_key key;
   error why;
 };
+struct replica_gone { // INTERNAL: a stopped replica has closed (or deleted) its copy
+  partition_key key;
+  std::optional<error> problem;
+};
 struct broker_stop {
-  responder_ptr<bool> reply;
+  responder_ptr<bool> reply; // true: every log was closed in order, so the stop is clean
 };
 struct index_wait { // answered when the broker has applied `index` and published it
   metadata_index index{0};
