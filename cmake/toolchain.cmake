@@ -13,6 +13,16 @@ if(PESSOA_SANITIZE)
   endif()
 endif()
 
+if(PESSOA_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "libFuzzer comes with clang: configure with cmake --preset fuzz")
+  endif()
+  # All of our code reports its edges to the fuzzer; tests/fuzz links the fuzzer itself.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=null,vptr -fno-sanitize-recover=undefined
+                      -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
 find_program(PESSOA_CCACHE ccache)
 if(PESSOA_CCACHE)
   # Without these a precompiled header makes every object uncacheable (docs/hacking.md).
