@@ -6,6 +6,8 @@
 #pragma once
 
 #include "persistence/commit_service.hpp"
+#include "persistence/journal.hpp"
+#include "persistence/journal_recovery.hpp"
 #include "persistence/latency_histogram.hpp"
 
 #include <atomic>
@@ -38,17 +40,44 @@ private:
     uint64_t bytes = 0;
     commit_outcome outcome{offset{0}, 0};
   };
-  class round;
-  class job_count; // counts pool jobs for the destructor
+  // One per posted job; the destructor of the service waits until there is none.
+  class job_count {
+  public:
+    explicit job_count(const group_commit& service) : service_(service) {
+      ++service_.jobs_;
+    } // Requires: mutex_ held
+    job_count(const job_count&) = delete;
+    job_count& operator=(const job_count&) = delete;
+    ~job_count() {
+      std::lock_guard lock{service_.mutex_};
+      --service_.jobs_;
+      service_.idle_.notify_all();
+    }
+
+  private:
+    const group_commit& service_;
+  };
+  struct round {
+    explicit round(const group_commit& service) : alive(service) {}
+    job_count alive;
+    std::vector<request> requests;
+    std::vector<request*> to_commit; // those that were not refused
+    std::vector<request*> own;       // those that the round's first job answers
+    std::atomic<size_t> unanswered{0};
+  };
 
   void post_round();
   void run_round(const std::shared_ptr<round>& now);
   void run_files(const std::shared_ptr<round>& now);
+  void run_journal(round& now);
+  void trim();
+  void trim_if_wanted();
   void commit_one(request& r);
   bool write(request& r);
   void sync(request& r);
   void answer(request& r);
   void answered(round& now, size_t count);
+  void count_failure();
   void check_space(round& now);
   void probe_space() const;
   [[nodiscard]] std::optional<error> short_of_space(uint64_t bytes) const;
@@ -69,6 +98,12 @@ private:
   mutable instant probed_{};
   mutable bool probing_ = false;
   commit_counters counters_;
+  bool trimming_ = false;
+  std::unique_ptr<journal> journal_;
+
+  std::mutex recovery_mutex_;
+  journal_recovery recovery_;
+
   latency_histogram sync_times_;
   latency_histogram write_times_;
 };

@@ -193,6 +193,182 @@ TEST_CASE_METHOD(service_fixture, "commit: one log's failure is its own", "[pers
   CHECK(logs[1]->failed());
 }
 
+// -- the journal ---
+
+namespace {
+
+struct journal_fixture : service_fixture {
+  journal_fixture() { settings.journal_from_logs = 2; }
+  // A round of all logs; every answer must be ok.
+  void round(int frames = 1) {
+    std::vector<std::shared_ptr<answer>> answers;
+    for (size_t i = 0; i < logs.size(); ++i)
+      answers.push_back(commit(i, frames));
+    pool.run();
+    for (auto& a : answers) {
+      REQUIRE(a->came);
+      REQUIRE(a->outcome.durable_end.ok());
+    }
+  }
+  std::vector<std::string> journal_files() { return disk.env().list_directory("data/journal").value(); }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(journal_fixture, "commit: many logs cost one sync, and power loss takes nothing",
+                 "[persistence][commit][journal]") {
+  start(20);
+  for (int i = 0; i < 5; ++i)
+    round(2);
+  auto counters = service->counters();
+  CHECK(counters.journal_syncs == 5);
+  CHECK(counters.segment_syncs == 0);
+  CHECK(counters.journal_bytes > 0);
+  crash();
+  start(20);
+  for (auto& log : logs) {
+    CHECK(log->log_end() == offset{10});
+    CHECK(log->durable_end() == offset{10});
+  }
+  service->recovery_complete().value();
+  CHECK(journal_files().empty());
+  round();
+  crash();
+  start(20);
+  for (auto& log : logs)
+    CHECK(log->log_end() == offset{11});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: a crash before recovery is complete loses nothing",
+                 "[persistence][commit][journal]") {
+  start(6);
+  round(3);
+  crash();
+  for (int i = 0; i < 5; ++i) {
+    start(6);
+    round();
+    crash();
+  }
+  start(6);
+  for (auto& log : logs)
+    CHECK(log->log_end() == offset{8});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: the journal is bounded, and trimmed behind the segments",
+                 "[persistence][commit][journal]") {
+  settings.journal_bytes_max = 40'000;
+  start(10);
+  for (int i = 0; i < 100; ++i) {
+    round(2);
+    uint64_t bytes = 0;
+    for (auto& name : journal_files())
+      bytes += disk.env().open_file("data/journal/" + name, open_mode::read).value()->size().value();
+    REQUIRE(bytes < 50'000);
+  }
+  CHECK(service->counters().journal_syncs > 50);
+  crash();
+  start(10);
+  for (auto& log : logs)
+    CHECK(log->log_end() == offset{200});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: flush leaves no journal, and every segment synced",
+                 "[persistence][commit][journal]") {
+  start(10);
+  round();
+  service->flush().value();
+  CHECK(journal_files().empty());
+  round();
+  service->flush().value();
+  crash();
+  disk.env().remove_tree("data/journal").value();
+  start(10);
+  for (auto& log : logs)
+    CHECK(log->log_end() == offset{2});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: a journal that fails is left for the segments",
+                 "[persistence][commit][journal]") {
+  start(5);
+  round();
+  auto op = GENERATE(sim::disk_operation::write, sim::disk_operation::sync);
+  disk.faults().inject({op, sim::disk_fault::error, 1, 1, "journal"});
+  round();
+  round();
+  CHECK(service->counters().segment_syncs == 10);
+  crash();
+  start(5);
+  for (auto& log : logs)
+    CHECK(log->log_end() == offset{3});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: frames of a log that was deleted do not come back",
+                 "[persistence][commit][journal]") {
+  start(3);
+  round(4);
+  service->detach(*logs[1]).value();
+  logs[1].reset();
+  disk.env().remove_tree("data/" + to_string(keys[1])).value();
+  disk.env().sync_directory("data").value();
+  auto again = GENERATE(false, true);
+  if (again) {
+    logs[1] = open_log(keys[1]);
+    auto a = commit(1);
+    pool.run();
+    CHECK(a->outcome.durable_end.value() == offset{1});
+  }
+  crash();
+  start(3);
+  CHECK(logs[0]->log_end() == offset{4});
+  CHECK(logs[1]->log_end() == offset{again ? 1 : 0});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: what was truncated does not come back from the journal",
+                 "[persistence][commit][journal]") {
+  start(3);
+  round(4);
+  logs[0]->truncate(offset{2}).value();
+  logs[1]->truncate(offset{2}).value();
+  auto a = commit(1);
+  pool.run();
+  CHECK(a->outcome.generation == 1);
+  crash();
+  start(3);
+  CHECK(logs[0]->log_end() == offset{2});
+  CHECK(logs[1]->log_end() == offset{3});
+  CHECK(logs[2]->log_end() == offset{4});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: a damaged journal is loss for those it may concern",
+                 "[persistence][commit][journal]") {
+  start(4);
+  round();
+  round();
+  auto name = "data/journal/" + journal_files().at(0);
+  crash();
+  // Segments that lost their pages, and one byte of the first round's second record.
+  auto header = GENERATE(true, false);
+  auto record = (disk.env().open_file(name, open_mode::read).value()->size().value() - 32) / 8;
+  disk.flip_bit(name, 8 * (32 + record + (header ? 20 : 100)));
+  for (auto& key : keys)
+    disk.env().remove_file("data/" + to_string(key) + "/00000000000000000000.log").value();
+  service = commit_service::open(disk.env(), "data/journal", pool, time, settings).value();
+  int lost = 0;
+  for (auto& key : keys) {
+    disk.env().create_directories("data/" + to_string(key)).value();
+    disk.env().open_file("data/" + to_string(key) + "/00000000000000000000.log", open_mode::create).value();
+    recovery_report report;
+    auto log = partition_log::open(disk.env(), "data/" + to_string(key), key, log_options, false,
+                                   service->recovered(key), report);
+    REQUIRE(log.ok());
+    if (report.loss)
+      ++lost;
+    else
+      CHECK((*log)->log_end() == offset{2});
+  }
+  CHECK(lost == (header ? 4 : 1));
+}
+
 TEST_CASE("commit: many threads, one real disk", "[persistence][commit]") {
   temporary_directory directory;
   auto env = make_posix_storage_env();
