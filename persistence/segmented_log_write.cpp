@@ -15,11 +15,6 @@ constexpr uint8_t zeros[frame_alignment] = {};
 
 } // namespace
 
-struct segmented_log::batch_to_write {
-  const frame_input* input;
-  batch_header head;
-};
-
 struct segmented_log::mark {
   offset log_end;
   size_t segments;
@@ -176,7 +171,7 @@ result<void> segmented_log::undo(const mark& before) {
   while (kept < entries.size() && entries[kept].at < before.log_end)
     ++kept;
   active.file->index().keep(kept);
-  active.file->index().set_durable_mark(std::min(durable_end_, before.log_end));
+  active.file->index().set_durable_mark(std::min(synced_end_, before.log_end));
   tail_ = before.at;
   written_.clear();
   {
@@ -273,16 +268,14 @@ result<offset> segmented_log::sync_segments() {
   PESSOA_CHECK(save_epochs_if_new());
   PESSOA_TRY(auto file, active->file());
   if (!PESSOA_PLANT("skip_segment_sync")) PESSOA_CHECK(file->sync());
-  offset durable;
   {
     std::lock_guard lock{facts_};
     if (generation != state_.generation) return synced_end_; // truncated meanwhile: it synced what is left
     synced_end_ = std::max(synced_end_, target);
     durable_end_ = std::max(durable_end_, synced_end_);
-    durable = durable_end_;
   }
   active->index().flush();
-  active->index().set_durable_mark(durable);
+  active->index().set_durable_mark(target);
   return target;
 }
 
