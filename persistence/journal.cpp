@@ -180,23 +180,31 @@ result<void> journal::flush() {
 }
 
 result<void> journal::forget(const partition_key& key, segment_sync& log, bool held_before) {
-  std::lock_guard one{append_};
+  PESSOA_TRY([[maybe_unused]] auto synced, log.sync());
+  std::unique_lock one{append_};
   bool held = held_before;
+  std::optional<error> broken;
   {
     std::lock_guard lock{mutex_};
     for (auto& f : files_)
       held = held || f->holds.count(key) > 0;
+    broken = broken_;
   }
-  PESSOA_TRY([[maybe_unused]] auto synced, log.sync());
-  if (!held || !usable() || PESSOA_PLANT("skip_forget")) return {};
-  std::vector<entry> round(1);
-  round[0].record.kind = journal_kind::forget;
-  round[0].record.key = key;
-  auto written = write(round);
-  if (written.ok()) return {};
-  std::lock_guard lock{mutex_};
-  if (!broken_) broken_ = written.error();
-  return written.error();
+  if (!held || PESSOA_PLANT("skip_forget")) return {};
+  if (!broken) {
+    std::vector<entry> round(1);
+    round[0].record.kind = journal_kind::forget;
+    round[0].record.key = key;
+    auto written = write(round);
+    if (written.ok()) return {};
+    broken = written.error();
+    std::lock_guard lock{mutex_};
+    if (!broken_) broken_ = broken;
+  }
+  // Nothing can be noted in it any more, so it has to go. What recovery has not yet dropped cannot.
+  if (held_before) return *broken;
+  one.unlock();
+  return flush();
 }
 
 } // namespace pessoa::persistence

@@ -154,24 +154,29 @@ result<void> segmented_log::write_run(std::span<batch_to_write> batches) {
 // Takes back what append did since `before`. None of it was answered, journalled or synced as durable.
 result<void> segmented_log::undo(const mark& before) {
   std::unique_lock lock{shape_};
+  // First what claims that it was durable (a roll syncs), then the segments behind, then the frames: whatever a crash
+  // leaves of this, nobody misses what is gone.
+  auto& active = runs_[before.segments - 1];
+  auto& index = active.file->index();
+  auto entries = index.entries();
+  size_t kept = 0;
+  while (kept < entries.size() && entries[kept].at < before.log_end)
+    ++kept;
+  index.keep(kept);
+  index.set_durable_mark(std::min(synced_end_, before.log_end));
+  index.sync();
+  if (!index.usable()) PESSOA_CHECK(env_.remove_file(active.file->index_path()));
   while (runs_.size() > before.segments) {
     PESSOA_CHECK(runs_.back().file->remove());
     std::lock_guard facts{facts_};
     runs_.pop_back();
   }
-  auto& active = runs_.back();
+  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
+  PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_CHECK(file->truncate(before.facts.size));
   // It will be answered "nothing was done", so no crash may bring it back.
   PESSOA_CHECK(file->sync());
-  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
-  PESSOA_CHECK(env_.sync_directory(directory_));
-  auto entries = active.file->index().entries();
-  size_t kept = 0;
-  while (kept < entries.size() && entries[kept].at < before.log_end)
-    ++kept;
-  active.file->index().keep(kept);
-  active.file->index().set_durable_mark(std::min(synced_end_, before.log_end));
   tail_ = before.at;
   written_.clear();
   {
