@@ -71,6 +71,12 @@ result<uint64_t> journal::write(std::vector<entry>& round) {
       parts.push_back(piece.view());
     bytes += length;
   }
+  {
+    // Before the write: when it fails, they may be there all the same.
+    std::lock_guard lock{mutex_};
+    for (auto& entry : round)
+      if (entry.record.kind == journal_kind::frames) to->holds[entry.record.key] = true;
+  }
   PESSOA_CHECK(to->open->write_at(to->size, parts));
   if (!PESSOA_PLANT("skip_journal_sync")) PESSOA_CHECK(to->open->sync());
   std::lock_guard lock{mutex_};
@@ -87,7 +93,6 @@ result<uint64_t> journal::write(std::vector<entry>& round) {
       continue;
     }
     to->leans[key] = {entry.record.end, entry.log};
-    to->holds[key] = true;
   }
   return bytes;
 }

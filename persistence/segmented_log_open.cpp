@@ -73,11 +73,10 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
 // and its own.
 result<void> segmented_log::sync_recovered() {
   auto& active = *runs_.back().file;
-  // The mark is written only after a sync of all that: where it stands at the end, there is nothing left to
-  // do.
-  if (synced_end_ == log_end_ && epochs_saved_ && !state_.truncating
-      && active.index().durable_mark() == log_end_)
-    return {};
+  // The mark is written only after a sync of file and names: where it stands at the end, the file needs none. The names
+  // of the small files may be newer.
+  if (synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
+    return env_.sync_directory(directory_);
   PESSOA_TRY(auto file, active.file());
   if (!PESSOA_PLANT("recovered_log_not_synced")) {
     PESSOA_CHECK(file->sync());
