@@ -105,7 +105,7 @@ result<void> sim_env::rename(const std::string& from, const std::string& to) {
   return state_ == life::alive ? result<void>{} : refused(disk_operation::rename, from, "the power is gone");
 }
 
-void sim_env::drop(const node_ptr& directory, const std::string& name) {
+void sim_env::drop(const node_ptr& directory, std::string name) {
   auto node = directory->now.at(name);
   while (!node->now.empty())
     drop(node, node->now.begin()->first);

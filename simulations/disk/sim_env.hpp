@@ -58,7 +58,7 @@ public:
   life state_ = life::alive;
 
 private:
-  void drop(const node_ptr& directory, const std::string& name);
+  void drop(const node_ptr& directory, std::string name); // a copy: the caller's may be the key that goes
 
   std::set<std::string> locked_;
   std::deque<std::pair<void (*)(void*), void*>> scheduled_;
