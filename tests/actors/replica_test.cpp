@@ -42,8 +42,8 @@ struct replica_fixture : test::deterministic_system {
     env.log = &log_lines;
     env.counters = &counters;
     env.fatal = [](const std::string& what) { FAIL(what); };
-    env.remove_directory = [this](const std::string& directory) -> result<void> {
-      removed.push_back(directory);
+    env.delete_partition = [this](const partition_key& which) -> result<void> {
+      removed.push_back(which);
       return {};
     };
     broker = sys.spawn([this](broker_actor::pointer) -> broker_actor::behavior_type {
@@ -125,7 +125,7 @@ struct replica_fixture : test::deterministic_system {
     return heard;
   }
 
-  std::vector<std::string> removed;
+  std::vector<partition_key> removed;
 };
 
 } // namespace
