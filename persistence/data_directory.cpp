@@ -122,7 +122,9 @@ result<void> data_directory::begin_writing() {
   PESSOA_CHECK(remove_leftovers(topics_path()));
   PESSOA_CHECK(remove_leftovers(path_ + "/tables"));
   PESSOA_CHECK(finish_deletions());
-  return {};
+  // What the last life created or deleted may be seen without being durable. It counts from now on, so it
+  // must stay.
+  return env_.sync_directory(topics_path());
 }
 
 result<void> data_directory::remove_leftovers(const std::string& directory) {

@@ -324,8 +324,10 @@ result<size_t> sim_handle::read_at(uint64_t position, uint8_t* into, size_t size
   auto& disk = env_.disk_;
   ++disk.counters_.reads;
   disk.counters_.bytes_read += count;
-  if (fault == disk_fault::flip_bit && count > 0)
-    into[disk.random_.below(count)] ^= static_cast<uint8_t>(1u << disk.random_.below(8));
+  if (fault == disk_fault::flip_bit && count > 0) {
+    auto bit = disk.random_.below(uint64_t{count} * 8);
+    into[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+  }
   return count;
 }
 

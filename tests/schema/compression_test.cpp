@@ -112,6 +112,24 @@ TEST_CASE("compression: a window above 8 MiB is refused before it is taken", "[s
   CHECK(decompress(compression::zstd, out, 2u << 20).error().code == ec::unsupported_compression);
 }
 
+TEST_CASE("compression: whether a frame is good does not depend on how it is read", "[schema][compression]") {
+  // Found by zstd_fuzz. One empty raw block under a promised size of 42, and under a window of 128 MiB: with
+  // room for all of it the library accepts one and refuses the other, in pieces the other way round.
+  for (auto* hex : {"28b52ffd 20 2a 010000", "28b52ffd 20 01 010000"}) {
+    auto frame = from_hex(hex);
+    for (size_t piece : {size_t{1}, size_t{64}, size_t{70'000}}) {
+      auto stream = (*find_codec(compression::zstd))->open(frame);
+      raw out(piece);
+      auto got = stream->read(out);
+      REQUIRE_FALSE(got.ok());
+      CHECK(got.error().code == ec::invalid_record);
+    }
+  }
+  auto wide = from_hex("28b52ffd 40 88 0000 010000"); // 256 bytes promised
+  for (size_t limit : {size_t{1}, size_t{1} << 20})
+    CHECK(decompress(compression::zstd, wide, limit).error().code == ec::unsupported_compression);
+}
+
 TEST_CASE("compression: names and numbers are Kafka's", "[schema][compression]") {
   CHECK(*compression_named("none") == compression::none);
   CHECK(*compression_named("lz4") == compression::lz4);
