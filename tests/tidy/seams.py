@@ -63,7 +63,7 @@ COMPILED = {rule: [re.compile(p, re.M) for p, _ in rows] for rule, rows in PATTE
 
 
 def applies(file):
-    return file.is_code and file.path.startswith(FOLDERS) and not file.path.endswith(("_posix.cpp", "_posix.hpp"))
+    return file.is_code and file.path.startswith(FOLDERS) and not file.path.endswith("_posix.cpp")
 
 
 def names_a_system_header(file, pattern):
