@@ -8,6 +8,8 @@ namespace pessoa {
 
 inline constexpr size_t topic_name_bytes_max = 249;          // Kafka's
 inline constexpr int32_t partitions_per_topic_max = 10'000;
+// Kafka has no such limit; without one, 64 MiB of expanded zeros would be 32 million headers for the reader to hold.
+inline constexpr size_t headers_per_record_max = 65'536;
 inline constexpr size_t rpc_segments_max = 16;               // of one incoming Cap'n Proto message
 inline constexpr size_t rpc_bytes_before_login_max = 1u << 20;
 inline constexpr size_t rpc_message_bytes_max = 8u << 20;    // replies stay below it, so that every language can read them

@@ -36,13 +36,17 @@ struct producer_entry {
 
 class producer_table {
 public:
-  // Notes an appended batch. No-op for batches without a producer. `now` is the append's wall time.
+  // Notes an appended batch. No-op for batches without a producer, and for batches at or below the newest one noted of
+  // that producer: a log may be replayed into a snapshot from before the snapshot's end. A new epoch forgets the batches
+  // of the old one. `now` is the append's wall time.
   void apply(const batch_header& header, timestamp now);
   [[nodiscard]] const producer_entry* find(producer_id id) const;
   // Forgets producers last used before `oldest`, and beyond `producers_max` the longest unused. Returns how many.
   size_t expire(timestamp oldest, size_t producers_max);
-  // Forgets batches at or above `end`: the log was truncated there.
-  void truncate(offset end);
+  // Forgets batches at or above `end`: the log was truncated there. A producer of which nothing is left is forgotten.
+  // Returns whether this is still what a replay of the log up to `end` would give; if not (older batches, pushed out by
+  // those that are now gone, lie below `end`), the caller rebuilds the table from a snapshot and the log.
+  bool truncate(offset end);
 
   [[nodiscard]] size_t size() const { return entries_.size(); }
   [[nodiscard]] const std::map<producer_id, producer_entry>& entries() const { return entries_; }

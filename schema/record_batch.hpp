@@ -59,6 +59,11 @@ struct batch_header {
 // Errors: corrupt_message (too short, or length below 49), unsupported_version (another magic).
 result<batch_header> parse_batch_header(byte_view data);
 
+// Writes the 61 bytes as they are given, CRC included. Requires: room for them.
+void write_batch_header(uint8_t* batch, const batch_header& header);
+// Sets length and CRC to what the bytes are. Requires: exactly one whole batch, of at most 2^31-1 bytes.
+void seal_batch(std::span<uint8_t> batch);
+
 // Is the stored CRC the CRC of bytes 21 to the end? Requires: data holds exactly one whole batch.
 [[nodiscard]] bool batch_crc_matches(byte_view batch);
 
@@ -87,9 +92,11 @@ struct batch_facts {
 
 // The whole of Kafka's checks that need nothing but the batch (docs/guarantees.md): size, magic, CRC, counts, codec, and
 // every record inside, read as a stream under the limits. `data` must hold exactly one batch.
-// Errors, in this order: message_too_large, corrupt_message (framing, CRC), unsupported_version (magic),
-// invalid_record (counts, control bit, sequence, inner offsets other than 0..n-1, lying lengths, bytes left over),
-// unsupported_compression, and message_too_large again for what expands beyond the limit.
+// Errors, in this order: message_too_large (the batch), corrupt_message (framing), unsupported_version (magic: the CRC
+// of other versions lies elsewhere), corrupt_message (CRC), invalid_record (counts, base offset, control bit, producer,
+// sequence), message_too_large (the record count), unsupported_compression; then, whichever the stream meets first,
+// invalid_record (inner offsets other than 0..n-1, lying lengths, times before -1, bytes left over) or message_too_large
+// (what expands beyond the limit). Memory: at most 64 KiB and what a codec takes (compression.hpp), none uncompressed.
 result<batch_facts> validate_batch(byte_view data, const batch_limits& limits);
 
 // Reads the records of one batch in order, expanding it under a cap.
@@ -100,38 +107,47 @@ public:
 
   struct entry {
     offset at;
-    record_view record; // valid until the next call, or as long as the batch when it is not compressed
+    record_view record; // valid as long as the batch, or as the reader (and its copies) when it was compressed
   };
   // The next record; nullopt at the end. Error: invalid_record.
   result<std::optional<entry>> next();
   [[nodiscard]] const batch_header& header() const { return header_; }
 
 private:
+  explicit batch_reader(const batch_header& header) : header_(header) {}
+
   batch_header header_;
   std::shared_ptr<const std::vector<uint8_t>> expanded_; // holds the records when they were compressed
   byte_view rest_;
   int32_t index_ = 0;
 };
 
+// Of an idempotent producer; by default of none.
+struct batch_identity {
+  producer_id producer = no_producer;
+  producer_epoch epoch{-1};
+  int32_t base_sequence = -1;
+};
+
 // Builds one batch. Not thread-safe; reusable after finish().
 class batch_builder {
 public:
-  struct identity { // of an idempotent producer
-    producer_id producer = no_producer;
-    producer_epoch epoch{-1};
-    int32_t base_sequence = -1;
-  };
+  using identity = batch_identity;
 
+  static constexpr int32_t records_max = 1 << 20;
+
+  // Requires: `codec` can be written (compression.hpp).
   explicit batch_builder(compression codec = compression::none, int level = 0);
 
-  // Appends a record. Requires: record_count() < records_max. The first record's time becomes the base timestamp.
+  // Appends a record. The first record's time becomes the base timestamp. Requires: record_count() < records_max; a time
+  // of -1 or later; at most headers_per_record_max headers; size() + upper_bound(record) <= 2^31-1.
   void add(const record_view& record);
   // What `record` would add at most to the uncompressed size; for "does it still fit?".
   [[nodiscard]] static size_t upper_bound(const record_view& record);
 
   [[nodiscard]] int32_t record_count() const { return count_; }
   // Uncompressed size of the batch so far, header included.
-  [[nodiscard]] size_t size() const { return batch_header_size + records_.size(); }
+  [[nodiscard]] size_t size() const { return count_ == 0 ? batch_header_size : batch_.size(); }
 
   // Compresses, stamps the header (base offset 0, epoch -1) and leaves the builder empty. Requires: a record.
   // When a codec does not make it smaller, the batch is stored uncompressed.
@@ -140,7 +156,8 @@ public:
 private:
   compression codec_;
   int level_;
-  std::vector<uint8_t> records_;
+  std::vector<uint8_t> batch_; // room for the header, then the records; given away by finish()
+  size_t expected_bytes_ = 0;  // the last batch's size: the next one is reserved at once
   int32_t count_ = 0;
   timestamp base_ = no_timestamp;
   timestamp max_ = no_timestamp;

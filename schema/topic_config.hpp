@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pessoa {
@@ -42,9 +43,11 @@ const std::vector<topic_config_key>& topic_config_keys();
 
 // `text` is [a-zA-Z0-9._-]{1,249} and neither "." nor "..". The error quotes it, escaped and cut.
 result<void> check_topic_name(std::string_view text);
-// Client strings in messages and logs: printable ASCII, everything else as \xNN, at most `bytes_max`.
+// Client strings in messages and logs: in single quotes, printable ASCII as it is, everything else (and ' and \) escaped
+// as \xNN. The whole is at most `bytes_max` long; a text that was cut ends in "..." Requires: bytes_max >= 9.
 std::string quoted(std::string_view text, size_t bytes_max = 80);
-// The candidate within edit distance 3 (or a third of its length) of `word`, if any: for "did you mean".
+// The candidate nearest to `word`, the first of equals: within 3 edits (or a third of its length, if that is more), a
+// swap of neighbours being one edit, and with at least half of its letters right. Empty if none: for "did you mean".
 std::string nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 
 } // namespace pessoa
