@@ -1,0 +1,325 @@
+#include "actors/broker/broker_state.hpp"
+
+#include "actors/replica/replica.hpp"
+#include "actors/type_ids.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace pessoa::actors {
+
+using protocol::topic_state;
+
+void broker_state::start(environment* env) {
+  env_ = env;
+  self->delayed_send(self, env_->upkeep_interval, upkeep_atom::value);
+}
+
+// -- metadata ---
+
+void broker_state::committed(const metadata_committed& update) {
+  auto index = update.last - static_cast<int64_t>(update.records.size()) + 1;
+  for (auto& record : update.records) {
+    apply(record, index);
+    ++index;
+  }
+  for (auto& topic : std::set<topic_id>{dirty_})
+    reconcile(topic);
+  if (!std::exchange(caught_up_, true)) remove_deleted_leftovers();
+  open_next();
+  changed();
+}
+
+void broker_state::apply(const metadata_record& record, metadata_index index) {
+  // A record that cannot be applied means that this node's view is not the log's: going on would be guessing (C11).
+  if (auto applied = image_.apply(record, index); !applied)
+    return env_->fatal("metadata record " + std::to_string(index.value()) + ": " + to_string(applied.error()));
+  if (auto* r = std::get_if<topic_created>(&record)) dirty_.insert(r->topic);
+  if (auto* r = std::get_if<topic_config_changed>(&record)) dirty_.insert(r->topic);
+  if (auto* r = std::get_if<partitions_added>(&record)) dirty_.insert(r->topic);
+  if (auto* r = std::get_if<partition_changed>(&record)) dirty_.insert(r->topic);
+  if (auto* r = std::get_if<topic_deleted>(&record)) {
+    dirty_.insert(r->topic);
+    deleted_.insert(r->topic);
+  }
+}
+
+void broker_state::reconcile(const topic_id& id) {
+  auto* topic = image_.find(id);
+  if (topic != nullptr) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i)
+      reconcile(*topic, partition_id{static_cast<int32_t>(i)});
+    return;
+  }
+  auto first = hosted_.lower_bound(partition_key{id, partition_id{0}});
+  for (auto it = first; it != hosted_.end() && it->first.topic == id; ++it)
+    remove(it->first, it->second);
+}
+
+void broker_state::reconcile(const topic_state& topic, partition_id index) {
+  auto& wanted = topic.partitions[static_cast<size_t>(index.value())];
+  if (std::find(wanted.replicas.begin(), wanted.replicas.end(), env_->self) == wanted.replicas.end()) return;
+  partition_key key{topic.id, index};
+  auto [found, is_new] = hosted_.try_emplace(key);
+  auto& entry = found->second;
+  if (is_new) {
+    entry.opening = true;
+    to_open_.push_back(key);
+    return;
+  }
+  if (entry.replica == nullptr || entry.removing) return;
+  self->send(entry.replica, std::make_shared<settings_change>(settings_change{topic.settings}));
+  if (wanted.leader == env_->self && wanted.epoch > entry.asked_epoch) {
+    entry.asked_epoch = wanted.epoch;
+    self->send(entry.replica, std::make_shared<lead_command>(lead_command{wanted.epoch}));
+  }
+}
+
+// -- replicas ---
+
+void broker_state::open_next() {
+  while (!stopping_ && opening_ < env_->opens_in_parallel && !to_open_.empty()) {
+    auto key = to_open_.front();
+    to_open_.pop_front();
+    auto found = hosted_.find(key);
+    auto* topic = image_.find(key.topic);
+    if (found == hosted_.end()) continue;
+    if (topic == nullptr) { // deleted while it waited
+      found->second.opening = false;
+      remove(key, found->second);
+      continue;
+    }
+    ++opening_;
+    env_->reads->post([env = env_, key, settings = persistence::log_settings::from(topic->settings),
+                       me = broker_actor{self}] {
+      persistence::recovery_report report;
+      auto open_log = [&]() -> result<std::unique_ptr<persistence::partition_log>> {
+        PESSOA_TRY(auto directory, env->create_partition(key));
+        return persistence::partition_log::open(*env->disk, directory, key, settings, env->clean_stop,
+                                                env->commits->recovered(key), report);
+      };
+      auto log = open_log();
+      caf::anon_send(me, std::make_shared<log_opened>(log_opened{key, std::move(log), std::move(report)}));
+    });
+  }
+}
+
+void broker_state::opened(log_opened& message) {
+  PESSOA_ASSERT(opening_ > 0);
+  --opening_;
+  auto found = hosted_.find(message.key);
+  PESSOA_ASSERT(found != hosted_.end());
+  auto& entry = found->second;
+  entry.opening = false;
+  if (message.report.loss)
+    env_->log->fail("broker", to_string(message.key) + " has lost data: " + *message.report.loss);
+  auto* topic = image_.find(message.key.topic);
+  if (!message.log) {
+    entry.failure = message.log.error();
+    env_->counters->replicas_offline.fetch_add(1, std::memory_order_relaxed);
+    env_->log->fail("broker", to_string(message.key) + " cannot be opened: " + to_string(*entry.failure));
+  } else {
+    auto box = std::make_shared<std::unique_ptr<persistence::partition_log>>(std::move(*message.log));
+    auto config = topic != nullptr ? topic->settings : topic_config{};
+    entry.replica = self->spawn(replica, env_, broker_actor{self}, std::move(box), config);
+  }
+  if (topic == nullptr)
+    remove(message.key, entry);
+  else if (stopping_)
+    stop_replica(message.key, entry, false);
+  else
+    reconcile(*topic, message.key.index);
+  dirty_.insert(message.key.topic);
+  open_next();
+  changed();
+  check_ready();
+}
+
+void broker_state::remove(const partition_key& key, hosted& entry) {
+  if (entry.removing) return;
+  entry.partition = nullptr;
+  if (entry.opening && entry.replica == nullptr && std::find(to_open_.begin(), to_open_.end(), key) == to_open_.end())
+    return; // its log is being opened right now: opened() comes back here
+  std::erase(to_open_, key);
+  entry.opening = false;
+  entry.removing = true;
+  stop_replica(key, entry, true);
+}
+
+void broker_state::stop_replica(const partition_key& key, hosted& entry, bool remove) {
+  auto tell = [me = broker_actor{self}, key](std::optional<error> problem) {
+    caf::anon_send(me, std::make_shared<replica_gone>(replica_gone{key, std::move(problem)}));
+  };
+  if (entry.replica != nullptr) {
+    auto reply = make_responder<partition_key>([tell](const result<partition_key>& outcome) {
+      tell(outcome ? std::nullopt : std::optional<error>{outcome.error()});
+    });
+    self->send(entry.replica, std::make_shared<replica_stop>(replica_stop{remove, std::move(reply)}));
+    return;
+  }
+  if (!remove) return tell(entry.failure); // never opened: nothing to close
+  env_->reads->post([env = env_, key, tell] {
+    auto removed = env->delete_partition(key);
+    tell(removed ? std::nullopt : std::optional<error>{removed.error()});
+  });
+}
+
+void broker_state::leading(const partition_leading& message) {
+  auto found = hosted_.find(message.key);
+  if (found == hosted_.end() || found->second.removing || message.epoch <= found->second.leading_epoch) return;
+  found->second.leading_epoch = message.epoch;
+  found->second.partition = message.partition;
+  dirty_.insert(message.key.topic);
+  changed();
+  check_ready();
+}
+
+void broker_state::failed(const replica_failed& message) {
+  auto found = hosted_.find(message.key);
+  if (found == hosted_.end()) return;
+  found->second.failure = message.why;
+  dirty_.insert(message.key.topic);
+  changed();
+  check_ready();
+}
+
+void broker_state::gone(const replica_gone& message) {
+  if (message.problem) {
+    env_->log->warn("broker", "closing " + to_string(message.key) + ": " + to_string(*message.problem));
+    stop_clean_ = false;
+  }
+  hosted_.erase(message.key);
+  check_ready();
+  check_stopped();
+}
+
+// What a delete that a crash interrupted left behind.
+void broker_state::remove_deleted_leftovers() {
+  env_->reads->post([env = env_, deleted = deleted_, known = image_] {
+    auto keys = env->list_partitions();
+    if (!keys) return env->log->warn("broker", to_string(keys.error()));
+    for (auto& key : *keys) {
+      if (deleted.count(key.topic) > 0) {
+        if (auto gone = env->delete_partition(key); !gone) env->log->warn("broker", to_string(gone.error()));
+      } else if (known.find(key.topic) == nullptr) {
+        env->log->warn("broker", "no record of the metadata log explains the directory of partition " + to_string(key)
+                                   + ": left as it is");
+      }
+    }
+  });
+}
+
+// -- routes ---
+
+void broker_state::changed() {
+  if (std::exchange(publish_pending_, true)) return;
+  // To ourselves, so that a burst of changes makes one snapshot.
+  self->send(self, tick_atom::value);
+}
+
+std::shared_ptr<const topic_route> broker_state::route_of(const topic_state& topic) const {
+  auto route = std::make_shared<topic_route>();
+  route->id = topic.id;
+  route->name = topic.name;
+  route->wanted_replicas = topic.wanted_replicas;
+  route->config = topic.settings;
+  route->partitions.reserve(topic.partitions.size());
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    auto& wanted = topic.partitions[i];
+    partition_route partition{wanted.leader, wanted.epoch, wanted.replicas, wanted.isr, {}, {}};
+    auto found = hosted_.find(partition_key{topic.id, partition_id{static_cast<int32_t>(i)}});
+    if (found != hosted_.end()) {
+      partition.offline = found->second.failure;
+      // Only the epoch that the metadata names may be served.
+      if (found->second.leading_epoch == wanted.epoch && wanted.leader == env_->self)
+        partition.local = found->second.partition;
+    }
+    route->partitions.push_back(std::move(partition));
+  }
+  return route;
+}
+
+void broker_state::publish() {
+  publish_pending_ = false;
+  for (auto& id : dirty_) {
+    if (auto* topic = image_.find(id))
+      routes_[id] = route_of(*topic);
+    else
+      routes_.erase(id);
+  }
+  dirty_.clear();
+  auto next = std::make_shared<routing_snapshot>();
+  next->index = image_.last();
+  next->cluster = image_.cluster();
+  next->controller = env_->self;
+  for (auto& [id, node] : image_.nodes())
+    next->nodes[id] = node_route{node.registration, node.life};
+  next->topics = routes_;
+  for (auto& [id, route] : routes_)
+    next->by_name[route->name] = id;
+  env_->routes->publish(std::move(next));
+
+  std::vector<ptr<index_wait>> still;
+  for (auto& wait : index_waits_) {
+    if (wait->index <= image_.last())
+      wait->reply->answer(image_.last());
+    else
+      still.push_back(wait);
+  }
+  index_waits_ = std::move(still);
+}
+
+void broker_state::wait_for(const ptr<index_wait>& wait) {
+  constexpr size_t waits_max = 100'000;
+  if (wait->index <= image_.last() && !publish_pending_) return wait->reply->answer(image_.last());
+  if (index_waits_.size() >= waits_max)
+    return wait->reply->answer(error{ec::overloaded, "too many requests wait for newer metadata"});
+  index_waits_.push_back(wait);
+}
+
+void broker_state::wait_all_ready(const ptr<all_ready_wait>& wait) {
+  ready_waits_.push_back(wait);
+  check_ready();
+}
+
+void broker_state::check_ready() {
+  if (ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
+  for (auto& [key, entry] : hosted_)
+    if (!entry.failure && !entry.removing && entry.asked_epoch != entry.leading_epoch) return;
+  for (auto& wait : std::exchange(ready_waits_, {}))
+    wait->reply->answer(hosted_.size());
+}
+
+// -- life ---
+
+void broker_state::upkeep() {
+  if (stopping_) return;
+  self->delayed_send(self, env_->upkeep_interval, upkeep_atom::value);
+  for (auto& [key, entry] : hosted_)
+    if (entry.replica != nullptr && !entry.removing) self->send(entry.replica, upkeep_atom::value);
+  auto now = env_->time->now();
+  std::erase_if(index_waits_, [now](const ptr<index_wait>& wait) {
+    if (wait->deadline > now) return false;
+    wait->reply->answer(error{ec::timed_out, "the node has not applied metadata index "
+                                               + std::to_string(wait->index.value()) + " in time"});
+    return true;
+  });
+}
+
+void broker_state::stop(const ptr<broker_stop>& command) {
+  stopping_ = command;
+  for (auto& key : std::exchange(to_open_, {}))
+    hosted_.erase(key);
+  for (auto& [key, entry] : hosted_)
+    if (!entry.opening && !entry.removing) stop_replica(key, entry, false);
+  check_stopped();
+}
+
+void broker_state::check_stopped() {
+  if (!stopping_ || !hosted_.empty()) return;
+  stopping_->reply->answer(stop_clean_);
+  self->quit();
+}
+
+} // namespace pessoa::actors
