@@ -111,11 +111,11 @@ void add_commands(CLI::App& root, invocation& inv) {
   root.require_subcommand(1);
   add_start(root, inv);
   // LATER add_dev(root, inv);
-  // LATER add_topic(root, inv);
-  // LATER add_produce(root, inv);
-  // LATER add_consume(root, inv);
+  add_topic(root, inv);
+  add_produce(root, inv);
+  add_consume(root, inv);
   add_group(root, inv);
-  // LATER add_cluster(root, inv);
+  add_cluster(root, inv);
   // LATER add_bench(root, inv);
   add_profile(root, inv);
   add_completion(root, inv);

@@ -11,12 +11,6 @@ extern char** environ;
 
 namespace pessoa::cli {
 
-namespace {
-
-constexpr size_t buffer_bytes_max = 256 << 10;
-
-} // namespace
-
 environment process_environment() {
   environment out;
   for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
@@ -63,12 +57,12 @@ bool console::input_is_terminal() const { return ::isatty(in_) == 1; }
 bool console::write(std::string_view data) {
   if (broken_) return false;
   buffer_.append(data);
-  return buffer_.size() < buffer_bytes_max || flush();
+  return settle();
 }
 
 bool console::flush() {
-  if (broken_) return false;
-  if (buffer_.empty()) return true;
+  if (broken_) buffer_.clear();
+  if (broken_ || buffer_.empty()) return !broken_;
   int failed = write_all(out_, buffer_);
   buffer_.clear();
   if (failed == 0) return true;

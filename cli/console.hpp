@@ -37,7 +37,9 @@ public:
   bool reader_gone();
   // Anything else that stdout refused ("No space left on device").
   [[nodiscard]] const std::string& output_error() const { return output_error_; }
-  [[nodiscard]] size_t buffered() const { return buffer_.size(); }
+  // For many small pieces: append here, then settle(), which writes when enough has come together.
+  std::string& buffer() { return buffer_; }
+  bool settle() { return !broken_ && (buffer_.size() < buffer_bytes_max || flush()); }
 
   // -- people ---
   void say(std::string_view text);      // a line on stderr
@@ -59,6 +61,8 @@ public:
   [[nodiscard]] std::string variable(const std::string& name) const;
 
 private:
+  static constexpr size_t buffer_bytes_max = 256 << 10;
+
   int in_;
   int out_;
   int err_;

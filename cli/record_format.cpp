@@ -128,6 +128,12 @@ result<record_printer> record_printer::parse(std::string_view spec) {
   return out;
 }
 
+bool record_printer::shows_content() const {
+  for (auto& piece : pieces_)
+    if (piece.verb == 'k' || piece.verb == 'v' || piece.verb == 'h') return true;
+  return json_;
+}
+
 void record_printer::append(std::string& out, const placed_record& placed) const {
   auto& record = *placed.record;
   if (json_) {

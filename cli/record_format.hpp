@@ -42,6 +42,8 @@ public:
   static result<record_printer> parse(std::string_view spec);
   void append(std::string& out, const placed_record& placed) const;
   [[nodiscard]] bool json() const { return json_; }
+  // Does it print key, value or headers, so that they must be kept until then?
+  [[nodiscard]] bool shows_content() const;
 
 private:
   std::vector<format_piece> pieces_;
