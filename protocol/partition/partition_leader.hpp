@@ -222,7 +222,7 @@ private:
   size_t waiting_bytes_allowed_ = 0;
   size_t parked_fetches_allowed_ = 0;
   std::optional<instant> next_expiry_;
-  timestamp wall_ = no_timestamp; // as last heard
+  instant now_{}; // as last heard
 };
 
 } // namespace pessoa::protocol
