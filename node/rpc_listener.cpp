@@ -171,8 +171,16 @@ result<std::unique_ptr<rpc_listener>>
 rpc_listener::start(network& net, std::vector<std::shared_ptr<io_loop>> loops,
                     std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory,
                     rpc_listener_options options, rpc_listener_hooks hooks) {
-  PESSOA_ASSERT(!loops.empty() && node_budget && factory);
   PESSOA_TRY(auto socket, net.listen(options.host, options.port));
+  return start(std::move(socket), std::move(loops), std::move(node_budget), std::move(factory), std::move(options),
+               std::move(hooks));
+}
+
+std::unique_ptr<rpc_listener>
+rpc_listener::start(std::shared_ptr<listening_socket> socket, std::vector<std::shared_ptr<io_loop>> loops,
+                    std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory,
+                    rpc_listener_options options, rpc_listener_hooks hooks) {
+  PESSOA_ASSERT(socket && !loops.empty() && node_budget && factory);
   auto state = std::make_shared<shared>(options.connections);
   state->port = socket->port();
   state->address = socket->address();

@@ -43,6 +43,11 @@ public:
   static result<std::unique_ptr<rpc_listener>>
   start(network& net, std::vector<std::shared_ptr<io_loop>> loops, std::shared_ptr<byte_budget> node_budget,
         bootstrap_factory factory, rpc_listener_options options, rpc_listener_hooks hooks = {});
+  // The same on a socket that listens already: callers wait in its queue until this runs.
+  static std::unique_ptr<rpc_listener>
+  start(std::shared_ptr<listening_socket> socket, std::vector<std::shared_ptr<io_loop>> loops,
+        std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory, rpc_listener_options options,
+        rpc_listener_hooks hooks = {});
   // Stops and waits, unless it was stopped. Not on one of the loops.
   ~rpc_listener();
 
