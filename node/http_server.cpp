@@ -162,9 +162,15 @@ private:
 
 result<std::unique_ptr<http_server>> http_server::start(network& net, std::shared_ptr<io_loop> loop,
                                                         http_handlers handlers, http_server_options options) {
-  PESSOA_ASSERT(loop && handlers.why_not_live && handlers.why_not_ready && handlers.metrics
-                && options.on_refused);
   PESSOA_TRY(auto socket, net.listen(options.host, options.port));
+  return start(std::move(socket), std::move(loop), std::move(handlers), std::move(options));
+}
+
+std::unique_ptr<http_server> http_server::start(std::shared_ptr<listening_socket> socket,
+                                                std::shared_ptr<io_loop> loop, http_handlers handlers,
+                                                http_server_options options) {
+  PESSOA_ASSERT(socket && loop && handlers.why_not_live && handlers.why_not_ready && handlers.metrics
+                && options.on_refused);
   std::unique_ptr<http_server> out{new http_server{*loop, socket->port(), socket->address()}};
   out->room_ = std::make_shared<std::unique_ptr<room>>();
   loop->post([&l = *loop, place = out->room_, socket = std::move(socket), handlers = std::move(handlers),

@@ -38,6 +38,10 @@ public:
   // Listens when it returns. Errors: those of network::listen. The loop must outlive the server.
   static result<std::unique_ptr<http_server>> start(network& net, std::shared_ptr<io_loop> loop,
                                                     http_handlers handlers, http_server_options options);
+  // The same on a socket that listens already: callers wait in its queue until this runs.
+  static std::unique_ptr<http_server> start(std::shared_ptr<listening_socket> socket,
+                                            std::shared_ptr<io_loop> loop, http_handlers handlers,
+                                            http_server_options options);
   // Closes the socket and every connection, and waits. Not on the loop.
   ~http_server();
   // The same without waiting; `done` is called once, on the loop. Once.
