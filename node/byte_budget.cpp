@@ -91,7 +91,7 @@ kj::Promise<byte_budget::ticket> byte_budget::acquire(io_loop& loop, size_t byte
       here.become_part_of_a_ticket();
       return ticket{self, bytes};
     }
-    return self->parent_->acquire(loop, bytes).then([self, bytes, here = kj::mv(here)](ticket above) mutable {
+    return self->parent_->acquire(loop, bytes).then([self, here = kj::mv(here)](ticket above) mutable {
       here.become_part_of_a_ticket();
       // One ticket for the whole chain instead of two.
       above.budget_ = self;

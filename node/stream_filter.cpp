@@ -175,6 +175,7 @@ kj::Promise<size_t> stream_filter::admit(kj::byte* out, size_t min_bytes, size_t
     return refuse_read({ec::denied, "more than " + std::to_string(options_.messages_before_login_max)
                                         + " messages before the login"});
   ++messages_;
+  if (options_.traffic) options_.traffic->messages.fetch_add(1, std::memory_order_relaxed);
   auto go_on = [=, this](byte_budget::ticket ticket) {
     ticket_ = std::move(ticket);
     place_ = place::table;
@@ -243,8 +244,12 @@ error stream_filter::judge_sizes() {
 // -- time ---
 
 void stream_filter::saw_bytes(size_t count) {
-  bytes_read_ += count;
+  if (options_.traffic) options_.traffic->read.fetch_add(count, std::memory_order_relaxed);
   last_byte_ = loop_.timer().now();
+}
+
+void stream_filter::wrote_bytes(size_t count) {
+  if (options_.traffic) options_.traffic->written.fetch_add(count, std::memory_order_relaxed);
 }
 
 kj::Maybe<kj::TimePoint> stream_filter::next_deadline() const {
@@ -301,14 +306,16 @@ void stream_filter::check_deadlines() {
 
 kj::Promise<void> stream_filter::write(const void* buffer, size_t size) {
   if (muted_) return kj::READY_NOW;
-  bytes_written_ += size;
+  wrote_bytes(size);
   return inner_->write(buffer, size);
 }
 
 kj::Promise<void> stream_filter::write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) {
   if (muted_) return kj::READY_NOW;
+  size_t size = 0;
   for (auto& piece : pieces)
-    bytes_written_ += piece.size();
+    size += piece.size();
+  wrote_bytes(size);
   return inner_->write(pieces);
 }
 

@@ -22,9 +22,15 @@
 #include "node/foreign_protocol.hpp"
 #include "schema/limits.hpp"
 
+#include <atomic>
 #include <functional>
 
 namespace pessoa::node {
+
+// Counted for several streams together; relaxed, for metrics.
+struct stream_traffic {
+  std::atomic<uint64_t> read{0}, written{0}, messages{0};
+};
 
 struct stream_filter_options {
   size_t segments_max = rpc_segments_max; // at most segments_ever
@@ -36,6 +42,7 @@ struct stream_filter_options {
   duration frame_deadline = std::chrono::seconds{30}; // without a byte, inside a message
   size_t bytes_per_second_min = 16u << 10; // a message may take frame_deadline and its size by this
   std::string http_hint;                   // for who came with HTTP: "HTTP is served on 127.0.0.1:18882"
+  stream_traffic* traffic = nullptr;       // must outlive the filter
 };
 
 class stream_filter final : public kj::AsyncIoStream {
@@ -57,8 +64,6 @@ public:
   [[nodiscard]] bool refused() const { return refusal_.code != ec::none; }
   [[nodiscard]] const error& refusal() const { return refusal_; }
   [[nodiscard]] foreign_protocol spoken() const { return spoken_; } // known once refused with wrong_protocol
-  [[nodiscard]] uint64_t bytes_read() const { return bytes_read_; }
-  [[nodiscard]] uint64_t bytes_written() const { return bytes_written_; }
   [[nodiscard]] uint64_t messages_read() const { return messages_; }
 
   // For a stream that is no longer used otherwise: ends the sending side and throws away what still comes,
@@ -103,6 +108,7 @@ private:
   void answer_http();
 
   void saw_bytes(size_t count);
+  void wrote_bytes(size_t count);
   void watch();
   kj::Promise<void> watch_until_done();
   [[nodiscard]] kj::Maybe<kj::TimePoint> next_deadline() const;
@@ -122,7 +128,7 @@ private:
   bool muted_ = false;   // the peer must not see our protocol
   error refusal_;
   foreign_protocol spoken_ = foreign_protocol::unknown;
-  uint64_t bytes_read_ = 0, bytes_written_ = 0, messages_ = 0;
+  uint64_t messages_ = 0;
 
   size_t buffer_begin_ = 0, buffer_end_ = 0;
   kj::byte buffer_[buffer_bytes];

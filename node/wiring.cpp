@@ -4,9 +4,6 @@
 #include "actors/controller/controller.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/type_ids.hpp"
-#include "node/http_server.hpp"
-#include "node/metrics.hpp"
-#include "node/node_metrics.hpp"
 #include "node/rpc/session.hpp"
 #include "node/rpc_listener.hpp"
 
@@ -29,7 +26,6 @@ running_node::running_node(const node_settings& settings, node_seams seams)
 
 running_node::~running_node() {
   // Listeners, actors, pending answers, loops: in this order.
-  http_.reset();
   rpc_.reset();
   services_ = {};
   system_.reset();
@@ -108,7 +104,7 @@ result<void> running_node::open_directory() {
     std::lock_guard guard{directory_mutex_};
     PESSOA_TRY(auto list, directory_->partitions());
     for (auto& name : list.unknown)
-      seams_.log->warn("node", "unknown name in the topics directory, left as it is: " + quoted(name));
+      seams_.log->warn("node", "unknown name in the topics directory, left as it is: " + pessoa::quoted(name));
     return std::move(list.partitions);
   };
   env_.fatal = seams_.fatal;
@@ -120,8 +116,11 @@ result<void> running_node::open_directory() {
 result<void> running_node::bind() {
   budget_ = byte_budget::make(settings_.memory_budget_bytes);
   PESSOA_TRY(rpc_socket_, seams_.net->listen(settings_.listen.host, settings_.listen.port));
-  if (settings_.http_listen)
+  if (settings_.http_listen) {
     PESSOA_TRY(http_socket_, seams_.net->listen(settings_.http_listen->host, settings_.http_listen->port));
+  }
+  rpc_address_ = rpc_socket_->address();
+  if (http_socket_) http_address_ = http_socket_->address();
   auto count = settings_.network_threads;
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency() / 2);
   for (uint32_t i = 0; i < count; ++i)
@@ -136,8 +135,8 @@ std::string running_node::advertised(const listening_socket& socket) const {
 }
 
 std::string running_node::ready_line() const {
-  auto http = http_socket_ ? http_socket_->address() : std::string{"off"};
-  return "ready node=" + std::to_string(env_.self.value()) + " rpc=" + rpc_socket_->address()
+  auto http = http_address_.empty() ? std::string{"off"} : http_address_;
+  return "ready node=" + std::to_string(env_.self.value()) + " rpc=" + rpc_address_
          + " peer=off kafka=off http=" + http;
 }
 
@@ -202,18 +201,18 @@ void running_node::when_registered(std::function<void(result<void>)> on_ready) {
 }
 
 void running_node::serve(std::function<void(result<void>)> on_ready) {
-  metrics_ = make_node_metrics(env_, budget_);
   rpc_listener_options options;
-  options.http_hint = http_socket_ ? "HTTP is served on " + http_socket_->address() : std::string{"HTTP is off"};
-  rpc_ = std::make_unique<rpc_listener>(
-    loops_, rpc_socket_, budget_, options, *seams_.log,
-    [this](rpc_peer& peer) -> capnp::Capability::Client {
-      auto connection = std::make_shared<rpc_connection>(
-        rpc_connection{peer.loop(), services_, peer.budget(), peer.address(), [&peer] { peer.set_logged_in(); },
-                       [&peer] { return peer.outgoing_bytes(); }});
-      return make_bootstrap(std::move(connection));
-    });
-  if (http_socket_) http_ = make_node_http(*http_loop_, http_socket_, env_, *metrics_, *seams_.log);
+  options.connection.filter.http_hint =
+    http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
+  rpc_listener_hooks hooks;
+  hooks.refused = [this](const std::string& peer, const error& why) {
+    seams_.log->info("rpc", peer + " was turned away: " + to_string(why));
+  };
+  hooks.stopped_accepting = [this](const error& why) { seams_.log->fail("rpc", to_string(why)); };
+  auto factory = [this](std::shared_ptr<connection_context> connection) -> capnp::Capability::Client {
+    return make_bootstrap(std::make_shared<rpc_caller>(rpc_caller{services_, std::move(connection)}));
+  };
+  rpc_ = rpc_listener::start(std::move(rpc_socket_), loops_, budget_, std::move(factory), std::move(options), std::move(hooks));
   on_ready({});
 }
 
@@ -222,7 +221,6 @@ void running_node::serve(std::function<void(result<void>)> on_ready) {
 void running_node::stop(std::function<void(result<void>)> on_stopped) {
   PESSOA_ASSERT(!stopping_);
   stopping_ = true;
-  if (http_) http_->stop();
   if (rpc_) rpc_->stop();
   auto reply = actors::make_responder<bool>(
     [this, on_stopped](result<bool> clean) {

@@ -26,8 +26,6 @@
 namespace pessoa::node {
 
 class rpc_listener;
-class http_server;
-class metrics;
 
 struct node_seams {
   clock* time = nullptr;
@@ -86,15 +84,14 @@ private:
   actors::environment env_;
   std::shared_ptr<byte_budget> budget_;
 
-  std::shared_ptr<listening_socket> rpc_socket_, http_socket_;
+  std::shared_ptr<listening_socket> rpc_socket_, http_socket_; // until their listeners take them
+  std::string rpc_address_, http_address_;                     // empty: off
   std::vector<std::shared_ptr<io_loop>> loops_;
   std::shared_ptr<io_loop> http_loop_;
   caf::actor_system_config actor_config_;
   std::unique_ptr<caf::actor_system> system_;
   services services_;
-  std::unique_ptr<metrics> metrics_;
   std::unique_ptr<rpc_listener> rpc_;
-  std::unique_ptr<http_server> http_;
   bool stopping_ = false;
 };
 

@@ -17,23 +17,48 @@ constexpr uint64_t window_bytes_max = uint64_t{1} << window_log_max;
 
 error broken(std::string_view what) { return {ec::invalid_record, "zstd: " + std::string{what}}; }
 
-// What the first bytes of a frame say: how much of the past its blocks refer to, and what they will expand
-// to.
-struct frame_start {
-  uint64_t window_bytes;
-  uint64_t content_bytes; // ZSTD_CONTENTSIZE_UNKNOWN if it does not say
+// What a frame says about itself before it is expanded.
+struct frame_shape {
+  uint64_t window_bytes = 0;  // how much of the past its blocks refer to
+  uint64_t content_bytes = 0; // what it promises to expand to; ZSTD_CONTENTSIZE_UNKNOWN if it does not say
+  size_t header_bytes = 0;
+  bool checksum = false;
 };
 
-result<frame_start> read_start(byte_view data) {
-  constexpr uint8_t single_segment = 0x20;
-  uint64_t content = ZSTD_getFrameContentSize(data.data(), data.size());
-  if (content == ZSTD_CONTENTSIZE_ERROR || data.size() < 6
-      || load_le<uint32_t>(data.data()) != ZSTD_MAGICNUMBER)
-    return broken("not a frame");
-  if ((data[4] & single_segment) != 0) return frame_start{content, content};
-  // The window's descriptor: five bits of exponent, three of mantissa (RFC 8878, 3.1.1.1.2).
-  uint64_t base = uint64_t{1} << (10 + (data[5] >> 3));
-  return frame_start{base + base / 8 * (data[5] & 7), content};
+// RFC 8878, 3.1.1.1.
+result<frame_shape> read_header(byte_view data) {
+  if (data.size() < 9 || load_le<uint32_t>(data.data()) != ZSTD_MAGICNUMBER) return broken("not a frame");
+  constexpr uint8_t dictionary_bytes[] = {0, 1, 2, 4}, content_size_bytes[] = {0, 2, 4, 8};
+  uint8_t flags = data[4];
+  bool single_segment = (flags & 0x20) != 0;
+  frame_shape shape;
+  shape.checksum = (flags & 0x04) != 0;
+  shape.content_bytes = ZSTD_getFrameContentSize(data.data(), data.size());
+  if (shape.content_bytes == ZSTD_CONTENTSIZE_ERROR) return broken("its header is cut off");
+  shape.header_bytes = 5u + (single_segment ? 0 : 1) + dictionary_bytes[flags & 3]
+                       + (flags >> 6 == 0 ? (single_segment ? 1 : 0) : content_size_bytes[flags >> 6]);
+  uint64_t base = uint64_t{1} << (10 + (data[5] >> 3)); // five bits of exponent, three of mantissa
+  shape.window_bytes = single_segment ? shape.content_bytes : base + base / 8 * (data[5] & 7);
+  return shape;
+}
+
+// Steps over the blocks: they end where the bytes end, and none of them is what only some readers take.
+result<void> check_blocks(byte_view data, const frame_shape& shape) {
+  enum { raw, run_length, compressed, reserved };
+  size_t at = shape.header_bytes;
+  for (bool last = false; !last;) {
+    if (at > data.size() || data.size() - at < 3) return broken("the frame is cut off");
+    uint32_t header = data[at] | data[at + 1u] << 8 | static_cast<uint32_t>(data[at + 2u]) << 16;
+    last = (header & 1) != 0;
+    auto type = header >> 1 & 3;
+    size_t size = header >> 3;
+    if (type == reserved || (type == compressed && size == 0)) return broken("a block of no kind");
+    at += 3 + (type == run_length ? 1 : size);
+  }
+  at += shape.checksum ? 4 : 0;
+  if (at > data.size()) return broken("the frame is cut off");
+  if (at < data.size()) return broken(std::to_string(data.size() - at) + " bytes follow the frame");
+  return {};
 }
 
 // The library takes a short cut when it sees a whole frame and room for its contents, and the short cut
@@ -74,18 +99,18 @@ public:
 
 private:
   result<void> begin() {
-    PESSOA_TRY(auto start, read_start(all_));
-    if (start.window_bytes > window_bytes_max)
+    PESSOA_TRY(auto shape, read_header(all_));
+    if (shape.window_bytes > window_bytes_max)
       return error{ec::unsupported_compression,
-                   "zstd: the frame needs a window of " + std::to_string(start.window_bytes)
+                   "zstd: the frame needs a window of " + std::to_string(shape.window_bytes)
                        + " bytes, more than " + std::to_string(window_bytes_max)};
-    promised_ = start.content_bytes;
+    PESSOA_CHECK(check_blocks(all_, shape));
+    promised_ = shape.content_bytes;
     in_ = {all_.data(), all_.size() - 1, 0};
     return {};
   }
   result<void> check_end() const {
-    if (in_.pos != all_.size())
-      return broken(std::to_string(all_.size() - in_.pos) + " bytes follow the frame");
+    if (in_.pos != all_.size()) return broken("the frame ends before its blocks do");
     if (promised_ != ZSTD_CONTENTSIZE_UNKNOWN && promised_ != produced_)
       return broken("the frame promises " + std::to_string(promised_) + " bytes and holds "
                     + std::to_string(produced_));

@@ -15,7 +15,7 @@ using actors::partition_status;
 
 class admin final : public wire::Admin::Server {
 public:
-  explicit admin(std::shared_ptr<rpc_connection> connection) : c_(std::move(connection)) {}
+  explicit admin(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> createTopic(CreateTopicContext context) override {
     auto in = context.getParams().getRequest();
@@ -88,7 +88,7 @@ public:
     if (topic == nullptr) return fail(context, no_topic(name));
     auto partition = local_leader(*routes, topic->id, partition_id{in.getPartition()});
     if (!partition) return fail(context, partition.error());
-    auto made = bridge<offset>(c_->loop, {ec::not_leader, "the partition's leader has ended"});
+    auto made = bridge<offset>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
     auto command = std::make_shared<actors::delete_records_command>();
     command->before = offset{in.getBefore()};
     command->reply = made.reply;
@@ -123,18 +123,18 @@ public:
 
 private:
   static error no_topic(const std::string& name) {
-    return {ec::unknown_topic, "there is no topic " + quoted(name)};
+    return {ec::unknown_topic, "there is no topic " + pessoa::quoted(name)};
   }
 
   // Sends a change to the controller and waits until this node has applied it.
   template <class Command>
   kj::Promise<result<committed_change>> changed(std::shared_ptr<Command> command) {
-    auto made = bridge<committed_change>(c_->loop, {ec::unknown_result, "the controller ended before it answered"});
+    auto made = bridge<committed_change>(c_->loop(), {ec::unknown_result, "the controller ended before it answered"});
     command->reply = made.reply;
     caf::anon_send(c_->node.controller, std::move(command));
     return kj::mv(made.promise).then([this](result<committed_change> done) -> kj::Promise<result<committed_change>> {
       if (!done) return kj::mv(done);
-      auto applied = bridge<metadata_index>(c_->loop, {ec::shutting_down, "the node is stopping"});
+      auto applied = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
       auto wait = std::make_shared<actors::index_wait>();
       wait->index = done->index;
       wait->deadline = deadline_in(*c_, wait_ms_max);
@@ -148,10 +148,10 @@ private:
   }
 
   kj::Promise<result<size_t>> all_ready() {
-    auto made = bridge<size_t>(c_->loop, {ec::shutting_down, "the node is stopping"});
+    auto made = bridge<size_t>(c_->loop(), {ec::shutting_down, "the node is stopping"});
     caf::anon_send(c_->node.broker, std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{made.reply}));
     constexpr auto patience = 5 * kj::SECONDS;
-    return kj::mv(made.promise).exclusiveJoin(c_->loop.timer().afterDelay(patience).then([]() -> result<size_t> {
+    return kj::mv(made.promise).exclusiveJoin(c_->loop().timer().afterDelay(patience).then([]() -> result<size_t> {
       return size_t{0};
     }));
   }
@@ -161,7 +161,7 @@ private:
       auto why = route.offline.value_or(error{ec::leader_not_available, "it has no leader here yet"});
       return result<partition_status>{std::move(why)};
     }
-    auto made = bridge<partition_status>(c_->loop, {ec::not_leader, "the partition's leader has ended"});
+    auto made = bridge<partition_status>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
     caf::anon_send(route.local, std::make_shared<actors::status_query>(actors::status_query{made.reply}));
     return kj::mv(made.promise);
   }
@@ -192,13 +192,13 @@ private:
     return kj::READY_NOW;
   }
 
-  std::shared_ptr<rpc_connection> c_;
+  std::shared_ptr<rpc_caller> c_;
 };
 
 } // namespace
 
-wire::Admin::Client make_admin(std::shared_ptr<rpc_connection> connection) {
-  return kj::heap<admin>(std::move(connection));
+wire::Admin::Client make_admin(std::shared_ptr<rpc_caller> caller) {
+  return kj::heap<admin>(std::move(caller));
 }
 
 } // namespace pessoa::node

@@ -13,7 +13,7 @@ using protocol::acks;
 
 class producer final : public wire::Producer::Server {
 public:
-  explicit producer(std::shared_ptr<rpc_connection> connection) : c_(std::move(connection)) {}
+  explicit producer(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> produce(ProduceContext context) override {
     auto request = context.getParams().getRequest();
@@ -61,14 +61,14 @@ private:
     PESSOA_TRY(auto facts, validate_batch(batch, limits));
 
     auto command = std::make_shared<actors::produce_command>();
-    command->charge = std::make_shared<byte_budget::ticket>(c_->budget->take(batch.size()));
+    command->charge = std::make_shared<byte_budget::ticket>(c_->connection->budget()->take(batch.size()));
     command->batch = std::shared_ptr<uint8_t[]>(new uint8_t[batch.size()]);
     std::memcpy(command->batch.get(), batch.data(), batch.size());
     command->facts = facts;
     command->level = static_cast<acks>(to.level);
     command->deadline = deadline_in(*c_, to.timeout_ms);
     if (to.epoch >= 0) command->known_epoch = leader_epoch{to.epoch};
-    auto made = bridge<protocol::produced>(c_->loop, {ec::not_leader, "the partition's leader has ended"});
+    auto made = bridge<protocol::produced>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
     command->reply = made.reply;
     caf::anon_send(partition, std::move(command));
     return kj::mv(made);
@@ -110,13 +110,13 @@ private:
     out.setDuplicate(outcome->duplicate);
   }
 
-  std::shared_ptr<rpc_connection> c_;
+  std::shared_ptr<rpc_caller> c_;
 };
 
 } // namespace
 
-wire::Producer::Client make_producer(std::shared_ptr<rpc_connection> connection) {
-  return kj::heap<producer>(std::move(connection));
+wire::Producer::Client make_producer(std::shared_ptr<rpc_caller> caller) {
+  return kj::heap<producer>(std::move(caller));
 }
 
 } // namespace pessoa::node

@@ -16,7 +16,7 @@ constexpr uint16_t protocol_version = 1;
 
 class session final : public wire::Session::Server {
 public:
-  explicit session(std::shared_ptr<rpc_connection> connection) : c_(std::move(connection)) {}
+  explicit session(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> admin(AdminContext context) override {
     context.getResults().setAdmin(make_admin(c_));
@@ -28,7 +28,7 @@ public:
       context.getResults().setProducer(make_producer(c_));
       return kj::READY_NOW;
     }
-    auto made = bridge<producer_id>(c_->loop, {ec::leader_not_available, "the node is stopping"});
+    auto made = bridge<producer_id>(c_->loop(), {ec::leader_not_available, "the node is stopping"});
     auto request = std::make_shared<actors::producer_id_request>();
     request->reply = made.reply;
     caf::anon_send(c_->node.gateway, std::move(request));
@@ -53,14 +53,14 @@ public:
       answer_metadata(context);
       return kj::READY_NOW;
     }
-    auto made = bridge<metadata_index>(c_->loop, {ec::shutting_down, "the node is stopping"});
+    auto made = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
     auto wait = std::make_shared<actors::index_wait>();
     wait->index = at_least;
     wait->deadline = deadline_in(*c_, request.getTimeoutMs());
     wait->reply = made.reply;
     caf::anon_send(c_->node.broker, std::move(wait));
     auto patience = std::min(request.getTimeoutMs(), wait_ms_max) * kj::MILLISECONDS;
-    auto late = c_->loop.timer().afterDelay(patience).then([at_least]() -> result<metadata_index> {
+    auto late = c_->loop().timer().afterDelay(patience).then([at_least]() -> result<metadata_index> {
       return error{ec::timed_out, "this node has not reached metadata index " + std::to_string(at_least.value())};
     });
     return kj::mv(made.promise).exclusiveJoin(kj::mv(late)).then([this, context](result<metadata_index> reached) mutable {
@@ -95,28 +95,28 @@ private:
       }
       topics[i].setName(text(name));
       auto valid = check_topic_name(name);
-      wire::write_error(valid ? error{ec::unknown_topic, "there is no topic " + quoted(name)} : valid.error(),
+      wire::write_error(valid ? error{ec::unknown_topic, "there is no topic " + pessoa::quoted(name)} : valid.error(),
                         topics[i].initError());
     }
   }
 
-  std::shared_ptr<rpc_connection> c_;
+  std::shared_ptr<rpc_caller> c_;
 };
 
 class bootstrap final : public wire::Bootstrap::Server {
 public:
-  explicit bootstrap(std::shared_ptr<rpc_connection> connection) : c_(std::move(connection)) {}
+  explicit bootstrap(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> login(LoginContext context) override {
     auto hello = context.getParams().getHello();
     auto out = context.getResults();
     if (auto refused = check(hello); !refused) {
-      c_->node.env->log->info("rpc", c_->peer + " was refused: " + to_string(refused.error()));
+      c_->node.env->log->info("rpc", c_->connection->peer() + " was refused: " + to_string(refused.error()));
       wire::write_error(refused.error(), out.initError());
       return kj::READY_NOW;
     }
-    c_->client = quoted(text_of(hello.getClientId()));
-    c_->logged_in();
+    c_->client = pessoa::quoted(text_of(hello.getClientId()));
+    c_->connection->set_logged_in();
     auto routes = c_->node.env->routes->load();
     auto welcome = out.initWelcome();
     welcome.setProtocol(protocol_version);
@@ -144,13 +144,13 @@ private:
     return {};
   }
 
-  std::shared_ptr<rpc_connection> c_;
+  std::shared_ptr<rpc_caller> c_;
 };
 
 } // namespace
 
-wire::Bootstrap::Client make_bootstrap(std::shared_ptr<rpc_connection> connection) {
-  return kj::heap<bootstrap>(std::move(connection));
+wire::Bootstrap::Client make_bootstrap(std::shared_ptr<rpc_caller> caller) {
+  return kj::heap<bootstrap>(std::move(caller));
 }
 
 } // namespace pessoa::node

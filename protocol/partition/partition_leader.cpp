@@ -58,7 +58,7 @@ result<void> partition_leader::check_room(size_t bytes) const {
 }
 
 effects partition_leader::produce(const produce_input& input, instant now, timestamp wall) {
-  wall_ = wall;
+  now_ = now;
   expire_producers(now, wall);
   auto refuse = [&](const error& why) { return effects{answer_produce{input.id, why}}; };
 
@@ -72,10 +72,10 @@ effects partition_leader::produce(const produce_input& input, instant now, times
   if (auto* original = find_duplicate(producers_, header)) return repeat(input, *original);
   if (auto checked = check_append(input.facts, settings_.config, wall); !checked.ok())
     return refuse(checked.error());
-  if (auto checked = refused_.check(header); !checked.ok()) return refuse(checked.error());
+  if (auto checked = refused_.check(header, now); !checked.ok()) return refuse(checked.error());
   if (auto checked = admit(producers_, header); !checked.ok()) return refuse(checked.error());
   if (auto checked = check_room(waiting_produce::bookkeeping_bytes + header.size()); !checked.ok()) {
-    if (input.level != acks::none) refused_.note(header, ec::overloaded, wall, settings_.producers_max);
+    if (input.level != acks::none) refused_.note(header, ec::overloaded, now, settings_.producers_max);
     return refuse(checked.error());
   }
   return append(input, wall);
@@ -173,7 +173,7 @@ effects partition_leader::committed(offset durable_end) {
   PESSOA_ASSERT(durable_end <= log_end_, durable_end, log_end_);
   durable_end_ = std::max(durable_end_, durable_end);
   effects out;
-  if (!ended_) advance(out);
+  advance(out);
   return out;
 }
 
@@ -204,7 +204,7 @@ effects partition_leader::refused(const error& why, offset log_end, producer_tab
   effects out;
   for (auto& item : waiting_.take_undone(log_end)) {
     // Who asked for no answer does not hear of the refusal and will not send the batch again.
-    if (item.level != acks::none) refused_.note(item.header, why.code, wall_, settings_.producers_max);
+    if (item.level != acks::none) refused_.note(item.header, why.code, now_, settings_.producers_max);
     if (!item.answered) out.push_back(answer_produce{item.id, why});
   }
   log_end_ = log_end;
@@ -244,7 +244,7 @@ effects partition_leader::start_moved(offset log_start) {
 // -- time ---
 
 effects partition_leader::tick(instant now, timestamp wall) {
-  wall_ = wall;
+  now_ = now;
   expire_producers(now, wall);
   effects out;
   for (auto& item : waiting_.expire(now)) {
@@ -272,7 +272,7 @@ void partition_leader::expire_producers(instant now, timestamp wall) {
   timestamp oldest =
       wall - std::chrono::duration_cast<std::chrono::milliseconds>(settings_.producer_expiry).count();
   producers_.expire(oldest, settings_.producers_max);
-  refused_.expire(oldest);
+  refused_.expire(now);
 }
 
 // -- the end of the epoch ---

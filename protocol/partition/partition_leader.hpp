@@ -10,8 +10,12 @@
 // Invariants (check_invariants): log_start <= high_watermark <= log_end; log_start and high_watermark never
 // move back within the epoch, log_end only by refused(); every acknowledged append lies below the high
 // watermark; what is decided and not committed lies without a gap between high watermark and log end; no
-// parked fetch is due; what waits is bounded by `parked_fetches_max` and `waiting_bytes_max`. Sources:
-// rules.md 2; kafka-protocol.md 3 (append checks in Kafka's order); KIP-98 (idempotence); KIP-74, KIP-227.
+// parked fetch is due; what waits is bounded by `parked_fetches_max` and `waiting_bytes_max`.
+//
+// How a request goes through it, and the differences from Kafka: docs/protocols/partition.md.
+//
+// Sources: rules.md 2; kafka-protocol.md 3 (append checks in Kafka's order); KIP-98 (idempotence); KIP-74,
+// KIP-227.
 #pragma once
 
 #include "protocol/partition/appended_bytes.hpp"
@@ -222,7 +226,7 @@ private:
   size_t waiting_bytes_allowed_ = 0;
   size_t parked_fetches_allowed_ = 0;
   std::optional<instant> next_expiry_;
-  timestamp wall_ = no_timestamp; // as last heard
+  instant now_{}; // as last heard
 };
 
 } // namespace pessoa::protocol

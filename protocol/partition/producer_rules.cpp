@@ -61,41 +61,42 @@ result<void> admit(const producer_table& table, const batch_header& header) {
   return refusal(ec::out_of_order_sequence, header, "but the next sequence is " + std::to_string(expected));
 }
 
-void refused_sequences::note(const batch_header& header, ec why, timestamp wall, size_t producers_max) {
+void refused_sequences::note(const batch_header& header, ec why, instant now, size_t producers_max) {
   if (!header.idempotent()) return;
-  auto known = first_.find(header.producer);
-  if (known == first_.end()) {
-    if (first_.size() < producers_max) {
-      first_.emplace(header.producer, mark{header.pepoch, header.base_sequence, why, wall});
-    }
+  mark fresh{header.pepoch, header.base_sequence, why, now};
+  auto at = first_.find(header.producer);
+  if (at == first_.end()) {
+    if (first_.size() < producers_max) first_.emplace(header.producer, fresh);
     return;
   }
-  auto& noted = known->second;
-  if (header.pepoch < noted.epoch) return;
-  auto earlier = sequence_distance(header.base_sequence, noted.sequence) < ahead_max;
-  if (header.pepoch > noted.epoch || earlier) noted = mark{header.pepoch, header.base_sequence, why, wall};
+  auto& known = at->second;
+  if (header.pepoch < known.epoch) return;
+  bool stale = header.pepoch > known.epoch || known.noted + patience <= now;
+  bool earlier = sequence_distance(header.base_sequence, known.sequence) < ahead_max;
+  if (stale || earlier) known = fresh;
 }
 
-result<void> refused_sequences::check(const batch_header& header) const {
+result<void> refused_sequences::check(const batch_header& header, instant now) const {
   if (!header.idempotent()) return {};
-  auto known = first_.find(header.producer);
-  if (known == first_.end() || known->second.epoch != header.pepoch) return {};
-  auto ahead = sequence_distance(known->second.sequence, header.base_sequence);
-  if (ahead == 0 || ahead >= ahead_max) return {}; // what lies behind is admit()'s to judge
-  return refusal(known->second.why, header,
-                 "but sequence " + std::to_string(known->second.sequence)
-                     + " was refused and must come again first");
+  auto at = first_.find(header.producer);
+  if (at == first_.end() || at->second.epoch != header.pepoch || at->second.noted + patience <= now)
+    return {};
+  auto& known = at->second;
+  auto ahead = sequence_distance(known.sequence, header.base_sequence);
+  if (ahead == 0 || ahead >= ahead_max) return {}; // what lies before it is admit()'s to judge
+  return refusal(known.why, header,
+                 "but sequence " + std::to_string(known.sequence) + " was refused and must come again first");
 }
 
 void refused_sequences::admitted(const batch_header& header) {
   if (!header.idempotent()) return;
-  auto known = first_.find(header.producer);
-  if (known != first_.end() && known->second.epoch <= header.pepoch) first_.erase(known);
+  auto at = first_.find(header.producer);
+  if (at != first_.end() && at->second.epoch <= header.pepoch) first_.erase(at);
 }
 
-void refused_sequences::expire(timestamp oldest) {
+void refused_sequences::expire(instant now) {
   for (auto at = first_.begin(); at != first_.end();) {
-    at = at->second.noted < oldest ? first_.erase(at) : std::next(at);
+    at = at->second.noted + patience <= now ? first_.erase(at) : std::next(at);
   }
 }
 

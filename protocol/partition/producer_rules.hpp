@@ -38,16 +38,22 @@ result<void> admit(const producer_table& table, const batch_header& header);
 // (failures T9); a known one would be told out_of_order_sequence, which ends it, for a gap that the refusal
 // itself made.
 //
-// Only liveness hangs on it, so it may forget: bounded by `producers_max` (beyond it nothing new is noted).
+// Only liveness hangs on it, so it may forget: after `patience`, and bounded by `producers_max` (beyond it
+// nothing new is noted).
 class refused_sequences {
 public:
+  // Kafka's delivery.timeout.ms: later than that, the client has told its user that the batch failed.
+  static constexpr duration patience = std::chrono::seconds{120};
+
   // Notes that `header` was refused because of `why`. The earliest refused sequence of an epoch stays noted.
-  void note(const batch_header& header, ec why, timestamp wall, size_t producers_max);
+  void note(const batch_header& header, ec why, instant now, size_t producers_max);
   // Refuses, with the code of the first refusal, what comes behind a refused sequence before that came again.
-  [[nodiscard]] result<void> check(const batch_header& header) const;
-  // `header` was admitted: its producer is where it was, or has begun a new epoch.
+  [[nodiscard]] result<void> check(const batch_header& header, instant now) const;
+  // `header` was admitted: its producer is where it was, or has begun a new epoch. From here on admit() knows
+  // enough.
   void admitted(const batch_header& header);
-  void expire(timestamp oldest);
+  // Forgets what is older than `patience`.
+  void expire(instant now);
 
   [[nodiscard]] size_t size() const { return first_.size(); }
 
@@ -56,7 +62,7 @@ private:
     producer_epoch epoch;
     int32_t sequence = 0;
     ec why = ec::none;
-    timestamp noted;
+    instant noted;
   };
   std::map<producer_id, mark> first_;
 };

@@ -28,7 +28,7 @@ raw framed(byte_view header, byte_view records, compression codec) {
         static_cast<uint8_t>((batch[at_attributes + 1] & ~7) | static_cast<int>(codec));
   batch.insert(batch.end(), records.begin(), records.end());
   seal_batch(batch);
-  return batch;
+  return fuzz::exact(batch);
 }
 
 raw squeezed(compression number, byte_view data) {

@@ -47,12 +47,14 @@ struct gate {
   test_loop loop;
   kj::TwoWayPipe pipe = kj::newTwoWayPipe();
   std::shared_ptr<byte_budget> before = byte_budget::make(1 << 20), after = byte_budget::make(64 << 20);
+  stream_traffic traffic;
   std::vector<error> refusals;
   kj::Promise<void> writing = kj::READY_NOW;
   std::optional<stream_filter> filter;
   kj::Own<kj::AsyncIoStream> world = kj::mv(pipe.ends[1]);
 
   explicit gate(stream_filter_options options = {}) {
+    options.traffic = &traffic;
     filter.emplace(kj::mv(pipe.ends[0]), loop, options, before, after,
                    [this](const error& e) { refusals.push_back(e); });
   }
@@ -114,7 +116,8 @@ TEST_CASE("stream_filter: messages pass unchanged, cut at every byte", "[node][f
     }
     REQUIRE(got == stream);
     REQUIRE(g.filter->messages_read() == 4);
-    REQUIRE(g.filter->bytes_read() == stream.size());
+    REQUIRE(g.traffic.read == stream.size());
+    REQUIRE(g.traffic.messages == 4);
     g.world->shutdownWrite();
     CHECK(g.read(1).got == 0u); // an end between messages is an end
     CHECK(g.refusals.empty());
@@ -469,7 +472,7 @@ TEST_CASE("stream_filter: what is written passes through", "[node][filter]") {
   g.filter->write(kj::arrayPtr(pieces, 2)).wait(g.loop.scope());
   g.filter->shutdownWrite();
   CHECK(reading.wait(g.loop.scope()) == "one, twoone, ");
-  CHECK(g.filter->bytes_written() == 13);
+  CHECK(g.traffic.written == 13);
 }
 
 TEST_CASE("stream_filter: it tells when the peer does not read any more", "[node][filter]") {

@@ -237,6 +237,12 @@ TEST_CASE("data_directory: an identity is read back, and no changed byte of it i
   for (size_t size = 0; size < text.size(); ++size)
     CHECK(directory_identity::decode(as_bytes(text).subspan(0, size)).error().code == ec::corrupt_data);
   CHECK_FALSE(directory_identity::decode(as_bytes(text + "\n")).ok());
+  // The examples of docs/formats/data-directory.md.
+  CHECK(some_identity().encode()
+        == "pessoa-directory 1\ncluster xRDHD22vQrOqTDZHllU7hQ\ndirectory FEUqCFaXSJKno2bCexwuZA\nnode "
+           "3\ncrc 0aade608\n");
+  CHECK(clean_stop_mark(some_identity().directory)
+        == "pessoa-clean-stop 1\ndirectory FEUqCFaXSJKno2bCexwuZA\ncrc 9a1ebc44\n");
   CHECK(directory_identity::decode(as_bytes("pessoa-directory 2\n")).error().code == ec::unsupported_version);
 }
 

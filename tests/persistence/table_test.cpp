@@ -214,6 +214,15 @@ TEST_CASE("table: a head is read back, and a damaged or newer one is told apart"
   table_head head{.applied = -7, .entries = 3, .digest = 0xfedcba9876543210};
   CHECK(table_head::decode(as_bytes(head.encode())).value() == head);
   CHECK(table_head::decode(as_bytes(table_head{}.encode())).value() == table_head{});
+  // The example of docs/formats/table.md.
+  table_head example;
+  example.applied = 41;
+  example.add(as_bytes("key"), as_bytes("value"));
+  const std::string bytes{
+      "PTAB\x01\0\x01\0\x29\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\xde\xf9\x05\x03\xa0\x2f\x41\xf7"
+      "\0\0\0\0\xa9\x68\xe2\x5c",
+      40};
+  CHECK(example.encode() == bytes);
   for (size_t bit = 0; bit < head.encode().size() * 8; ++bit) {
     auto text = head.encode();
     text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << bit % 8));

@@ -106,35 +106,62 @@ TEST_CASE("producer rules: a repetition is of the same epoch and the same sequen
 TEST_CASE("producer rules: what follows a refused sequence is refused alike until that came again",
           "[protocol][producer]") { // failures T9
   refused_sequences refused;
-  refused.note(batch_of(7, 0, 5, 2).header, ec::disk_full, timestamp{1}, 10);
-  refused.note(batch_of(7, 0, 7).header, ec::disk_full, timestamp{1}, 10); // a later one does not move it
-  CHECK(refused.check(batch_of(7, 0, 5, 2).header).ok());
-  CHECK(refused.check(batch_of(7, 0, 7).header).error().code == ec::disk_full);
-  CHECK(refused.check(batch_of(7, 0, 4).header).ok()); // behind it: admit() judges
-  CHECK(refused.check(batch_of(7, 1, 0).header).ok()); // a new epoch
-  CHECK(refused.check(batch_of(8, 0, 9).header).ok());
+  instant now{};
+  refused.note(batch_of(7, 0, 5, 2).header, ec::disk_full, now, 10);
+  refused.note(batch_of(7, 0, 7).header, ec::disk_full, now, 10); // a later one does not move it
+  CHECK(refused.check(batch_of(7, 0, 5, 2).header, now).ok());
+  CHECK(refused.check(batch_of(7, 0, 7).header, now).error().code == ec::disk_full);
+  CHECK(refused.check(batch_of(7, 0, 4).header, now).ok()); // behind it: admit() judges
+  CHECK(refused.check(batch_of(7, 1, 0).header, now).ok()); // a new epoch
+  CHECK(refused.check(batch_of(8, 0, 9).header, now).ok());
 
   refused.admitted(batch_of(7, 0, 5, 2).header);
-  CHECK(refused.check(batch_of(7, 0, 7).header).ok());
+  CHECK(refused.check(batch_of(7, 0, 7).header, now).ok());
+  CHECK(refused.check(batch_of(7, 0, 8).header, now).ok()); // the producer is known now: admit() judges
   CHECK(refused.size() == 0);
+}
+
+TEST_CASE("producer rules: a new epoch of the producer forgets what was refused of the old",
+          "[protocol][producer]") {
+  refused_sequences refused;
+  instant now{};
+  refused.note(batch_of(7, 0, 5, 2).header, ec::disk_full, now, 10);
+  refused.admitted(batch_of(7, 1, 0).header);
+  CHECK(refused.size() == 0);
+  refused.note(batch_of(7, 1, 0).header, ec::disk_full, now, 10);
+  refused.note(batch_of(7, 0, 9).header, ec::disk_full, now, 10); // of the old one: says nothing
+  CHECK(refused.check(batch_of(7, 1, 1).header, now).error().code == ec::disk_full);
+  refused.note(batch_of(7, 2, 0).header, ec::overloaded, now, 10);
+  CHECK(refused.check(batch_of(7, 2, 1).header, now).error().code == ec::overloaded);
 }
 
 TEST_CASE("producer rules: the earliest refused sequence counts, across the wrap too",
           "[protocol][producer]") {
   refused_sequences refused;
-  refused.note(batch_of(7, 0, 1).header, ec::overloaded, timestamp{1}, 10);
-  refused.note(batch_of(7, 0, sequence_max).header, ec::overloaded, timestamp{1}, 10);
-  CHECK(refused.check(batch_of(7, 0, sequence_max).header).ok());
-  CHECK(refused.check(batch_of(7, 0, 0).header).error().code == ec::overloaded);
+  instant now{};
+  refused.note(batch_of(7, 0, 1).header, ec::overloaded, now, 10);
+  refused.note(batch_of(7, 0, sequence_max).header, ec::overloaded, now, 10);
+  CHECK(refused.check(batch_of(7, 0, sequence_max).header, now).ok());
+  CHECK(refused.check(batch_of(7, 0, 0).header, now).error().code == ec::overloaded);
 }
 
-TEST_CASE("producer rules: the memory of refusals is bounded and expires", "[protocol][producer]") {
+TEST_CASE("producer rules: the memory of refusals is bounded and short", "[protocol][producer]") {
   refused_sequences refused;
+  instant now{};
+  auto second = std::chrono::seconds{1};
   for (int64_t id = 0; id < 100; ++id)
-    refused.note(batch_of(id, 0, 0).header, ec::disk_full, timestamp{id}, 10);
+    refused.note(batch_of(id, 0, 0).header, ec::disk_full, now + id * second, 10);
   CHECK(refused.size() == 10);
-  refused.expire(timestamp{9});
+  refused.note(plain_batch().header, ec::disk_full, now, 100);
+  CHECK(refused.size() == 10);
+
+  // Once the client must have given up, a gap is a gap again, and an unknown producer may begin anywhere.
+  auto late = now + refused_sequences::patience;
+  CHECK_FALSE(refused.check(batch_of(0, 0, 1).header, late - second).ok());
+  CHECK(refused.check(batch_of(0, 0, 1).header, late).ok());
+  refused.expire(late + 8 * second);
   CHECK(refused.size() == 1);
-  refused.note(plain_batch().header, ec::disk_full, timestamp{50}, 10);
-  CHECK(refused.size() == 1);
+  refused.note(batch_of(9, 0, 20).header, ec::disk_full, late + 9 * second, 10); // a stale one gives way
+  CHECK(refused.check(batch_of(9, 0, 20).header, late + 9 * second).ok());
+  CHECK_FALSE(refused.check(batch_of(9, 0, 21).header, late + 9 * second).ok());
 }

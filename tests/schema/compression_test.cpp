@@ -113,9 +113,9 @@ TEST_CASE("compression: a window above 8 MiB is refused before it is taken", "[s
 }
 
 TEST_CASE("compression: whether a frame is good does not depend on how it is read", "[schema][compression]") {
-  // Found by zstd_fuzz. One empty raw block under a promised size of 42, and under a window of 128 MiB: with
-  // room for all of it the library accepts one and refuses the other, in pieces the other way round.
-  for (auto* hex : {"28b52ffd 20 2a 010000", "28b52ffd 20 01 010000"}) {
+  // Found by zstd_fuzz, where the library's readers of streams and of whole frames disagree: an empty raw
+  // block under a promise of 42 bytes, and an empty compressed block.
+  for (auto* hex : {"28b52ffd 20 2a 010000", "28b52ffd 20 00 050000"}) {
     auto frame = from_hex(hex);
     for (size_t piece : {size_t{1}, size_t{64}, size_t{70'000}}) {
       auto stream = (*find_codec(compression::zstd))->open(frame);

@@ -359,6 +359,22 @@ TEST_CASE("sim_disk: the power can go in the middle of any change", "[simulation
   CHECK(outcomes == std::set<std::string>{"new", "none", "old"}); // never half of one
 }
 
+TEST_CASE("sim_disk: a removed tree is gone for good once each directory above it is durable",
+          "[simulations][disk]") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    seeded_random random{seed};
+    sim_disk disk{random};
+    auto& env = disk.env();
+    create_directories_durably(env, "top/a-directory-with-a-long-name").value();
+    for (int i = 0; i < 5; ++i)
+      durable_file(env, "top/a-directory-with-a-long-name/and-a-file-with-a-long-name-" + std::to_string(i));
+    env.remove_tree("top").value();
+    env.sync_directory(".").value();
+    disk.crash(crash_kind::power);
+    CHECK(disk.env().list_directory(".").value().empty());
+  }
+}
+
 TEST_CASE("sim_disk: the dead touch nothing, and their attempts are counted", "[simulations][disk]") {
   seeded_random random{10};
   sim_disk disk{random};

@@ -22,7 +22,7 @@ from words import NOTES  # noqa: E402
 
 CLEAN = {
     "CMakeLists.txt": "add_subdirectory(schema)\n",
-    "README.md": "# T\n\nSee [the plan](docs/plan.md#the-plan) and `schema/a.cpp:2`, `scripts/build --preset dev`.\n"
+    "README.md": "# T\n\nSee [the plan](docs/plan.md#the-plan) and `schema/a.cpp:2`, `scripts/build --preset dev`, `tests/NAME_fuzz.cpp`.\n"
                  "`build/release/x` and `a/b` are no paths of ours.\n",
     "docs/plan.md": "## The `plan`\n\n[up](../README.md) [web](https://example.org/home/x) `schema/`\n"
                     "```\n[not a link](gone.md) `docs/gone.md`\n```\n",
@@ -50,8 +50,9 @@ CLEAN = {
     "cli/main.cpp": '#include "node/n.hpp"\n#include <pessoa/client.hpp>\n',
     "node/n.hpp": "",
     "tests/t.cpp": '#include "actors/r.hpp"\nTEST_CASE("a: b, c", "[x]") { f(";"); }\n',
-    "tests/fuzz/CMakeLists.txt": "pessoa_fuzz(u SOURCES u_fuzz.cpp)\n",
+    "tests/fuzz/CMakeLists.txt": "pessoa_fuzz(u SOURCES u_fuzz.cpp)\npessoa_fuzz(v LINK x)\n",
     "tests/fuzz/u_fuzz.cpp": "",
+    "tests/fuzz/v_fuzz.cpp": "",
     "tests/fuzz/corpus/u/seed": "",
 }
 

@@ -126,7 +126,8 @@ def named_in_cmake(tree, path):
         if lists in tree.by_path:
             text = re.sub(r"#[^\n]*", "", tree.by_path[lists].text)
             here = os.path.relpath(path, folder or ".")
-            if re.search(rf"(?<![\w./-]){re.escape(here)}(?![\w./-])", text):
+            name = re.escape(re.sub(r"_fuzz\.cpp$", "", here))  # pessoa_fuzz(NAME) builds NAME_fuzz.cpp
+            if re.search(rf"(?<![\w./-]){re.escape(here)}(?![\w./-])|\bpessoa_fuzz\(\s*{name}[\s)]", text):
                 return True
         if not folder:
             return False
