@@ -140,7 +140,7 @@ metric_handle metrics_registry::callback(const std::string& name, const std::str
   // Its end passes through the mutex, under which callbacks run. The function goes with it.
   metric_handle handle{new char, [table = table_, name, text](void* p) {
                          std::function<double()> read;
-                         std::function<uint64_t()> read_count;
+                         std::function<metric_histogram::snapshot()> read_histogram;
                          {
                            std::lock_guard guard{table->mutex};
                            auto f = table->families.find(name);
@@ -148,6 +148,7 @@ metric_handle metrics_registry::callback(const std::string& name, const std::str
                              auto at = f->second.by_labels.find(text);
                              if (at != f->second.by_labels.end() && at->second.callback_alive.expired()) {
                                read.swap(at->second.read);
+                               read_histogram.swap(at->second.read_histogram);
                                f->second.by_labels.erase(at);
                              }
                            }
@@ -173,6 +174,14 @@ metric_handle metrics_registry::gauge(const std::string& name, const std::string
   return callback(name, help, "gauge", labels, std::move(made));
 }
 
+metric_handle metrics_registry::histogram_callback(const std::string& name, const std::string& help,
+                                                   const metric_labels& labels,
+                                                   std::function<metric_histogram::snapshot()> read) {
+  series made;
+  made.read_histogram = std::move(read);
+  return callback(name, help, "histogram", labels, std::move(made));
+}
+
 std::string metrics_registry::exposition() const {
   std::string out;
   std::lock_guard guard{table_->mutex};
@@ -191,6 +200,8 @@ std::string metrics_registry::exposition() const {
         append_line(out, name, labels, std::to_string(counter->value()));
       else if (auto histogram = s.histogram.lock())
         append_histogram(out, name, labels, histogram->now());
+      else if (s.read_histogram)
+        append_histogram(out, name, labels, s.read_histogram());
       else if (s.read)
         append_line(out, name, labels, number(s.read()));
     }

@@ -80,6 +80,10 @@ public:
   [[nodiscard]] metric_handle gauge(const std::string& name, const std::string& help,
                                     const metric_labels& labels, std::function<double()> read);
 
+  [[nodiscard]] metric_handle histogram_callback(const std::string& name, const std::string& help,
+                                                 const metric_labels& labels,
+                                                 std::function<metric_histogram::snapshot()> read);
+
   // Families by name, series by labels.
   [[nodiscard]] std::string exposition() const;
   static constexpr const char* content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -90,6 +94,7 @@ private:
     std::weak_ptr<metric_histogram> histogram;
     std::weak_ptr<void> callback_alive;
     std::function<double()> read;
+    std::function<metric_histogram::snapshot()> read_histogram;
     [[nodiscard]] bool alive() const;
   };
   struct family {
