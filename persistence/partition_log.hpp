@@ -50,6 +50,7 @@ struct log_settings {
   int64_t retention_bytes = -1;
   size_t producers_max = 10'000; // per partition (simulation.md 3.4)
   int64_t producer_expiry_ms = 24 * 3600 * 1000;
+  bool may_use_reserve = false; // the metadata log: on a full disk topics can still be deleted
 
   static log_settings from(const topic_config& config);
 };
@@ -65,8 +66,30 @@ struct recovery_report {
   std::optional<std::string> loss; // damage below the recorded durable end: this replica has lost data
 };
 
-// Frames that the journal holds for one log, oldest first; the log takes what it lacks (recovery only).
-using journal_frames = std::vector<frame_input>;
+// What the journal holds for one log, oldest first; the log takes what it lacks (recovery only). Passed on as
+// it comes from commit_service::recovered.
+struct journal_frames {
+  struct entry {
+    frame_input frame;
+    uint32_t generation; // of the log when it was written: a later truncation took it away
+  };
+  std::vector<entry> entries;
+  offset lost_end{0}; // frames below this were in the journal and may be damaged
+  std::optional<std::string>
+      damage; // the journal is damaged and nobody can say whose frames: every log is in doubt
+};
+
+// The background sync of one log's segments, for the commit service. Safe beside everything else; outlives
+// the log.
+class segment_sync {
+public:
+  virtual ~segment_sync() = default;
+  // Syncs all that was written before the call. The end that is now synced in the segments. Blocking. Errors:
+  // storage_failed (the log has failed), not_found (the log is gone).
+  virtual result<offset> sync() = 0;
+  // The same without I/O: what is known.
+  [[nodiscard]] virtual result<offset> synced_end() = 0;
+};
 
 struct read_batches {
   bytes data;      // whole batches, one after another, as they came from the client
@@ -78,8 +101,9 @@ class partition_log {
 public:
   // Opens or creates the log in `directory` and recovers it: the torn tail is cut, what the journal has and
   // the log lacks is appended, and everything is synced (file and directory) before it counts as durable.
-  // Blocking. Errors: storage_failed, disk_full, corrupt_data (the files contradict each other beyond repair,
-  // named), unsupported_version.
+  // Damage below what is known to have been durable is never cut: the log then opens with report.loss and
+  // failed() set, can be read up to the damage, and takes no writes. Blocking. Errors: storage_failed,
+  // disk_full, unsupported_version.
   static result<std::unique_ptr<partition_log>> open(storage_env& env, std::string directory,
                                                      partition_key key, log_settings settings,
                                                      bool clean_stop, journal_frames journal,
@@ -115,9 +139,14 @@ public:
   // The frames up to `end` are durable elsewhere (in the journal): raises durable_end without syncing the
   // segment.
   virtual void note_durable_in_journal(offset end) = 0;
-  // Encoded frames of what the last write() appended, for the journal: header and batch, as they lie in the
-  // segment.
+  // Encoded frames of what the last write() appended, for the journal: pieces that lie one after another in
+  // the segment (header, batch, padding), the batches shared and not copied. Empty once they are durable.
   virtual std::vector<bytes> last_written_frames() const = 0;
+  // The handle that lets the commit service sync the segments behind the journal; null means: sync this log
+  // in every round.
+  virtual std::shared_ptr<segment_sync> background_sync() { return nullptr; }
+  // May be written while the disk is below the reserve (the metadata log: topics can still be deleted).
+  [[nodiscard]] virtual bool may_use_reserve() const { return false; }
   // Removes everything from `to` on. Requires: to >= log_start and a whole-batch boundary (else the whole
   // batch goes). Durable when it returns. Bumps generation.
   virtual result<void> truncate(offset to) = 0;

@@ -119,6 +119,9 @@ private:
   leveldb_care care_;
 };
 
+// What LevelDB says, in our words: the code survives the way through it.
+error to_error(const leveldb::Status& status);
+
 // "a/b" of "a/b/c"; "." where there is none, "/" of "/a".
 std::string parent_directory(const std::string& path);
 

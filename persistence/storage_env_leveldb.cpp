@@ -151,6 +151,16 @@ public:
 
 } // namespace
 
+error to_error(const Status& status) {
+  auto text = status.ToString();
+  auto mentions = [&](ec code) { return text.find(std::string{describe(code).name} + ": ") != std::string::npos; };
+  if (status.IsNotFound()) return {ec::not_found, text};
+  if (status.IsCorruption()) return {ec::corrupt_data, text};
+  for (auto code : {ec::disk_full, ec::directory_in_use}) // put there by to_status
+    if (mentions(code)) return {code, text};
+  return {ec::storage_failed, text};
+}
+
 Status storage_env::NewSequentialFile(const std::string& path, leveldb::SequentialFile** out) {
   *out = nullptr;
   auto file = open_file(path, open_mode::read);

@@ -79,7 +79,7 @@ def _check_link(tree, report, file, line, here, target):
 def _check_ticked(tree, report, file, line, word):
     path = re.sub(r"(?::\d+(?:-\d+)?|\(\))$", "", word.split(" ")[0])  # `scripts/build --preset dev`, `a/b.cpp:12`
     match = _REPO_PATH.match(path)
-    if not match or "/" not in path or match.group(1) not in FOLDERS or path.startswith(MADE_LATER):
+    if not match or "/" not in path or match.group(1) not in FOLDERS or path.startswith(MADE_LATER) or "NAME" in path:
         return
     if not tree.exists(path):
         report(file.path, line, f"`{path}` does not exist")

@@ -22,7 +22,7 @@ from words import NOTES  # noqa: E402
 
 CLEAN = {
     "CMakeLists.txt": "add_subdirectory(schema)\n",
-    "README.md": "# T\n\nSee [the plan](docs/plan.md#the-plan) and `schema/a.cpp:2`, `scripts/build --preset dev`.\n"
+    "README.md": "# T\n\nSee [the plan](docs/plan.md#the-plan) and `schema/a.cpp:2`, `scripts/build --preset dev`, `tests/NAME_fuzz.cpp`.\n"
                  "`build/release/x` and `a/b` are no paths of ours.\n",
     "docs/plan.md": "## The `plan`\n\n[up](../README.md) [web](https://example.org/home/x) `schema/`\n"
                     "```\n[not a link](gone.md) `docs/gone.md`\n```\n",
@@ -35,6 +35,8 @@ CLEAN = {
     "schema/client.capnp": "@0xabcdefabcdefabcd;\n",
     "schema/seams/network.hpp": "#include <kj/async-io.h>\n",
     "schema/seams/x_posix.cpp": "#include <fcntl.h>\nauto t = std::chrono::steady_clock::now(); std::thread h; int f = ::open(p, 0);\n",
+    "schema/seams/y_posix.hpp": "#include <kj/io.h>\n#include <sys/socket.h>\n",
+    "schema/seams/z_posix.hpp": '#include "schema/a.hpp"\n',
     "protocol/p.hpp": '#include "schema/a.hpp"\n#include <map>\n#include <unordered_map>\n'
                       "struct p { std::unordered_map<int, std::map<int, int>> known_; std::map<int, int> ordered_; };\n",
     "protocol/p.cpp": '#include "protocol/p.hpp"\nvoid f(p& x) { for (auto& [k, v] : x.ordered_) use(k, v);\n'
@@ -48,8 +50,9 @@ CLEAN = {
     "cli/main.cpp": '#include "node/n.hpp"\n#include <pessoa/client.hpp>\n',
     "node/n.hpp": "",
     "tests/t.cpp": '#include "actors/r.hpp"\nTEST_CASE("a: b, c", "[x]") { f(";"); }\n',
-    "tests/fuzz/CMakeLists.txt": "pessoa_fuzz(u SOURCES u_fuzz.cpp)\n",
+    "tests/fuzz/CMakeLists.txt": "pessoa_fuzz(u SOURCES u_fuzz.cpp)\npessoa_fuzz(v LINK x)\n",
     "tests/fuzz/u_fuzz.cpp": "",
+    "tests/fuzz/v_fuzz.cpp": "",
     "tests/fuzz/corpus/u/seed": "",
 }
 
@@ -75,6 +78,8 @@ PLANTS = {
         ("schema/a.hpp", "#include <capnp/message.h>\n", "schema/a.hpp:1"),
         ("schema/seams/b.hpp", "#include <kj/async.h>\n", "schema/seams/b.hpp:1"),
         ("schema/b.hpp", '\n#include "schema/wire/w.hpp"\n', "schema/b.hpp:2"),
+        ("schema/b.hpp", '#include "schema/seams/y_posix.hpp"\n', "schema/b.hpp:1"),
+        ("schema/seams/z_posix.hpp", '#include "schema/seams/y_posix.hpp"\n', "schema/seams/z_posix.hpp:1"),
         ("protocol/b.cpp", "#include <caf/actor.hpp>\n", "protocol/b.cpp:1"),
         ("protocol/b.cpp", "#include <leveldb/db.h>\n", "protocol/b.cpp:1"),
         ("protocol/b.cpp", '#include "schema/seams/network.hpp"\n', "protocol/b.cpp:1"),
@@ -87,6 +92,8 @@ PLANTS = {
     **{rule: [("schema/b.cpp", f"\n{example}\n", "schema/b.cpp:2") for _, example in rows]
        + [(f"{folder}b.cpp", rows[0][1], f"{folder}b.cpp:1") for folder in seams.FOLDERS]
        for rule, rows in seams.PATTERNS.items()},
+    "sockets": [("schema/seams/b_posix.hpp", "inline int s = ::socket(1, 1, 0);\n", "schema/seams/b_posix.hpp:1"),
+                *[("schema/b.cpp", f"\n{example}\n", "schema/b.cpp:2") for _, example in seams.PATTERNS["sockets"]]],
     "snapshots": [("tests/b.cpp", "\nauto s = db->GetSnapshot();\n", "tests/b.cpp:2")],
     "caf-all": [("node/b.cpp", '#include <caf/all.hpp>\n', "node/b.cpp:1"),
                 ("tests/b.cpp", '#include "caf/all.hpp"\n', "tests/b.cpp:1")],
@@ -138,43 +145,58 @@ def compile_commands(root, files):
         json.dump(rows, stream)
 
 
-def findings(files, rule, built=None):
-    with tempfile.TemporaryDirectory() as root:
-        write_tree(root, files)
-        if built is not None:
-            compile_commands(root, built)
-        with contextlib.redirect_stdout(io.StringIO()):
-            return [f"{path}:{line}" for path, line, _ in tidy.run(Tree(root), rule)]
+def findings(root, rule):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return [f"{path}:{line}" for path, line, _ in tidy.run(Tree(root), rule)]
+
+
+@contextlib.contextmanager
+def planted(root, files):
+    """The clean tree in `root` with `files` on top, for as long as the block lasts."""
+    write_tree(root, files)
+    try:
+        yield
+    finally:
+        for path in files:
+            os.remove(os.path.join(root, path))
+        write_tree(root, {path: CLEAN[path] for path in files if path in CLEAN})
 
 
 class TidyTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+        write_tree(self.root, CLEAN)
+
     def test_every_rule_has_a_plant(self):
         self.assertEqual(set(PLANTS), set(tidy.RULES) | set(tidy.WARNINGS))
 
     def test_a_clean_tree_passes(self):
+        compile_commands(self.root, CLEAN)
         for rule in PLANTS:
             with self.subTest(rule=rule):
-                self.assertEqual(findings(CLEAN, rule, CLEAN), [])
+                self.assertEqual(findings(self.root, rule), [])
 
     def test_each_plant_is_found(self):
+        compile_commands(self.root, CLEAN)
         for rule, plants in PLANTS.items():
             for path, text, expected in plants:
-                with self.subTest(rule=rule, path=path, text=text):
-                    self.assertIn(expected, findings({**CLEAN, path: text}, rule, CLEAN))
+                with self.subTest(rule=rule, path=path, text=text), planted(self.root, {path: text}):
+                    self.assertIn(expected, findings(self.root, rule))
 
     def test_a_dead_file_is_found_without_a_build_too(self):
-        self.assertIn("schema/b.cpp:1", findings({**CLEAN, "schema/b.cpp": ""}, "dead-files"))
         named = {"schema/CMakeLists.txt": "add_library(s a.cpp wire/w.cpp # b.cpp\n)\n", "schema/b.cpp": ""}
-        found = findings({**CLEAN, **named}, "dead-files")
+        with planted(self.root, named):
+            found = findings(self.root, "dead-files")
         self.assertIn("schema/b.cpp:1", found)
         self.assertNotIn("schema/a.cpp:1", found)
         self.assertNotIn("schema/wire/w.cpp:1", found)
 
     def test_the_command_ends_with_1_on_a_finding_and_2_on_a_wrong_rule(self):
-        with tempfile.TemporaryDirectory() as root, contextlib.redirect_stdout(io.StringIO()), \
-                contextlib.redirect_stderr(io.StringIO()):
-            write_tree(root, CLEAN)
-            compile_commands(root, CLEAN)
+        root = self.root
+        compile_commands(root, CLEAN)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(tidy.main(["--root", root]), 0)
             write_tree(root, {"node/b.hpp": "#include <caf/all.hpp>\n"})
             self.assertEqual(tidy.main(["--root", root]), 1)

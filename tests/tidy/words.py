@@ -95,7 +95,7 @@ def unordered(tree, report):
 # -- files that no target builds ---
 
 # Built by a configuration of their own; for these the list in their CMakeLists.txt is what counts.
-BUILT_ELSEWHERE = ("tests/fuzz/", "examples/")
+BUILT_ELSEWHERE = ("tests/fuzz/", "tests/install/", "examples/")
 
 
 def dead_files(tree, report):
@@ -126,7 +126,8 @@ def named_in_cmake(tree, path):
         if lists in tree.by_path:
             text = re.sub(r"#[^\n]*", "", tree.by_path[lists].text)
             here = os.path.relpath(path, folder or ".")
-            if re.search(rf"(?<![\w./-]){re.escape(here)}(?![\w./-])", text):
+            name = re.escape(re.sub(r"_fuzz\.cpp$", "", here))  # pessoa_fuzz(NAME) builds NAME_fuzz.cpp
+            if re.search(rf"(?<![\w./-]){re.escape(here)}(?![\w./-])|\bpessoa_fuzz\(\s*{name}[\s)]", text):
                 return True
         if not folder:
             return False

@@ -1,0 +1,356 @@
+#include "tests/client/terrible_node.hpp"
+
+namespace pessoa::client::test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A queue, a node and virtual time between them.
+struct bench {
+  explicit bench(uint64_t seed, node_faults faults = {}, queue_settings settings = {})
+      : node(seed, faults), random(seed * 31 + 7), queue("t-0", with_backoff(settings)) {}
+
+  static queue_settings with_backoff(queue_settings s) {
+    if (s.backoff.first == duration{}) s.backoff = {5ms, 50ms};
+    return s;
+  }
+
+  struct end {
+    int count = 0;
+    result<delivery> outcome = client::error{ec::internal, "not yet"};
+  };
+
+  void append(const std::string& value) {
+    pessoa::record_view r;
+    r.time = timestamp{1'000};
+    r.value = as_bytes(value);
+    auto* slot = &ends[value];
+    order.push_back(value);
+    if (queue.append(
+            r, value.size(),
+            [slot](const result<delivery>& d) {
+              ++slot->count;
+              slot->outcome = d;
+            },
+            now)
+        == partition_queue::wake::yes)
+      woken = true;
+  }
+
+  void carry_out(partition_queue::actions actions) {
+    REQUIRE(queue.check_invariants().value_or("") == "");
+    for (auto& s : actions.sends) {
+      ++sends;
+      repeats += s.number > 1 ? 1 : 0;
+      node.take(s, now);
+    }
+    for (auto& e : actions.ends) {
+      int64_t index = 0;
+      for (auto& r : e.records) {
+        if (e.outcome.ok())
+          r.done(delivery{0, e.outcome->base_offset + index, r.timestamp_ms});
+        else
+          r.done(e.outcome.error());
+        ++index;
+      }
+    }
+    if (actions.want_identity) {
+      queue.set_identity(producer_id{next_producer++}, producer_epoch{0});
+      carry_out(queue.advance(now));
+    }
+  }
+
+  // To the next moment at which something happens. False: nothing ever will.
+  bool step() {
+    woken = false;
+    carry_out(queue.advance(now));
+    auto at = node.next();
+    if (auto wakeup = queue.next_wakeup(now); wakeup && (!at || *wakeup < *at)) at = wakeup;
+    if (!at) return false;
+    now = std::max(now + 1us, *at);
+    for (auto& a : node.take_due(now))
+      carry_out(queue.answered(a.attempt, a.outcome, true, now, random));
+    return true;
+  }
+  void run(int steps_max = 20'000) {
+    for (int i = 0; i < steps_max && !queue.empty(); ++i)
+      if (!step()) break;
+    REQUIRE(queue.empty());
+  }
+
+  terrible_node node;
+  seeded_random random;
+  partition_queue queue;
+  instant now{1s};
+  std::map<std::string, end> ends;
+  std::vector<std::string> order;
+  int64_t next_producer = 100;
+  int sends = 0;
+  int repeats = 0;
+  bool woken = false;
+};
+
+std::string value_of(int i) {
+  return "value-" + std::to_string(i) + std::string(static_cast<size_t>(i % 50), '.');
+}
+
+size_t count_in(const std::vector<std::string>& log, const std::string& value) {
+  return static_cast<size_t>(std::count(log.begin(), log.end(), value));
+}
+
+} // namespace
+
+TEST_CASE("partition queue: a single record leaves at once and comes back with its offset",
+          "[client][producer]") {
+  bench b{1};
+  b.append("a");
+  CHECK(b.woken);
+  b.run();
+  REQUIRE(b.ends["a"].count == 1);
+  REQUIRE(b.ends["a"].outcome.ok());
+  CHECK(*b.ends["a"].outcome == delivery{0, 0, 1'000});
+  CHECK(b.sends == 1);
+}
+
+TEST_CASE("partition queue: while batches are on their way records gather into the next one",
+          "[client][producer]") {
+  bench b{2};
+  for (int i = 0; i < 3; ++i) { // the first travels alone, then two at once
+    b.append(value_of(i));
+    b.carry_out(b.queue.advance(b.now));
+  }
+  for (int i = 3; i < 100; ++i)
+    b.append(value_of(i));
+  b.run();
+  CHECK(b.sends <= 5);
+  CHECK(b.node.log() == b.order);
+}
+
+TEST_CASE("partition queue: a batch lingers until it is full or its time has come", "[client][producer]") {
+  queue_settings s;
+  s.linger = 20ms;
+  s.batch_bytes = 2'000;
+  bench b{3, {}, s};
+  b.append("small");
+  b.carry_out(b.queue.advance(b.now));
+  CHECK(b.sends == 0);
+  CHECK(b.queue.next_wakeup(b.now) == b.now + 20ms);
+  b.now += 19ms;
+  b.carry_out(b.queue.advance(b.now));
+  CHECK(b.sends == 0);
+  SECTION("its time") { b.now += 1ms; }
+  SECTION("full") { b.append(std::string(3'000, 'x')); }
+  SECTION("flushed") { CHECK(b.queue.flush() == partition_queue::wake::yes); }
+  b.carry_out(b.queue.advance(b.now));
+  CHECK(b.sends == 1);
+}
+
+TEST_CASE("partition queue: what cannot leave grows up to the largest request and no further",
+          "[client][producer]") {
+  queue_settings s;
+  s.batch_bytes = 1'000;
+  s.request_bytes_max = 10'000;
+  bench b{4, {}, s};
+  for (int i = 0; i < 1'000; ++i)
+    b.append(std::string(100, 'a') + std::to_string(i));
+  std::vector<size_t> sizes;
+  while (!b.queue.empty()) {
+    auto actions = b.queue.advance(b.now);
+    for (auto& send : actions.sends)
+      sizes.push_back(send.size);
+    b.carry_out(std::move(actions));
+    b.step();
+  }
+  CHECK(*std::max_element(sizes.begin(), sizes.end()) <= 10'000);
+  CHECK(*std::max_element(sizes.begin(), sizes.end()) > 9'000);
+  CHECK(b.node.log() == b.order);
+}
+
+TEST_CASE("partition queue: a hole left by a refused batch does not block those behind it",
+          "[client][producer]") {
+  queue_settings s;
+  s.batch_bytes = 1;
+  s.request_bytes_max = 106; // every record a batch
+  bench b{5, {}, s};
+  b.node.poison = {value_of(1), value_of(4)};
+  for (int i = 0; i < 10; ++i)
+    b.append(value_of(i));
+  b.run();
+  for (int i = 0; i < 10; ++i) {
+    INFO(i);
+    REQUIRE(b.ends[value_of(i)].count == 1);
+    CHECK(b.ends[value_of(i)].outcome.ok() == (count_in(b.node.log(), value_of(i)) == 1));
+  }
+  CHECK_FALSE(b.ends[value_of(1)].outcome.ok());
+  CHECK(b.ends[value_of(1)].outcome.error().code == ec::message_too_large);
+  CHECK(b.ends[value_of(2)].outcome.ok());
+  CHECK(b.ends[value_of(9)].outcome.ok());
+}
+
+TEST_CASE(
+    "partition queue: an idempotent producer stores each record at most once, in order, through every fault",
+    "[client][producer]") {
+  uint64_t seed = GENERATE(range(1, 401));
+  CAPTURE(seed);
+  seeded_random dice{seed};
+  auto some = [&](uint64_t max) { return static_cast<unsigned>(dice.below(2) ? dice.below(max) : 0); };
+  node_faults faults;
+  faults.lose_request = some(20);
+  faults.lose_answer = some(20);
+  faults.late_request = some(20);
+  faults.refuse = some(40);
+  faults.unknown = some(20);
+  faults.black_hole = some(10);
+  queue_settings s;
+  s.batch_bytes = 1 + dice.below(400);
+  s.in_flight_max = 1 + dice.below(5);
+  s.linger = duration{std::chrono::milliseconds{dice.below(3)}};
+  s.delivery_timeout = std::chrono::milliseconds{dice.below(3) == 0 ? 300 : 20'000};
+  s.codec = dice.below(2) ? compression::lz4 : compression::none;
+  bench b{seed, faults, s};
+  int poisons = static_cast<int>(dice.below(4));
+  for (int i = 0; i < poisons; ++i)
+    b.node.poison.insert(value_of(static_cast<int>(dice.below(200))));
+  for (int i = 0; i < 200; ++i) {
+    b.append(value_of(i));
+    for (auto steps = dice.below(3); steps > 0; --steps)
+      b.step();
+  }
+  b.run();
+  b.node.calm();
+  while (b.node.next()) { // what is still on its way arrives after all
+    b.now = std::max(b.now, *b.node.next());
+    (void)b.node.take_due(b.now);
+  }
+
+  auto& log = b.node.log();
+  std::vector<std::string> acknowledged_in_log;
+  for (auto& value : b.order) {
+    auto& end = b.ends[value];
+    INFO(value);
+    REQUIRE(end.count == 1);
+    auto copies = count_in(log, value);
+    REQUIRE(copies <= 1);
+    if (end.outcome.ok())
+      REQUIRE(log.at(static_cast<size_t>(end.outcome->offset)) == value);
+    else if (end.outcome.error().category != error_category::unknown)
+      REQUIRE(copies == 0);
+  }
+  // In order: the stored ones that were acknowledged lie as they were sent.
+  int64_t last = -1;
+  for (auto& value : b.order)
+    if (auto& end = b.ends[value]; end.outcome.ok()) {
+      REQUIRE(end.outcome->offset > last);
+      last = end.outcome->offset;
+    }
+}
+
+TEST_CASE("partition queue: without idempotence a batch is repeated only when it was certainly not stored",
+          "[client][producer]") {
+  uint64_t seed = GENERATE(range(1, 101));
+  CAPTURE(seed);
+  queue_settings s;
+  s.idempotent = false;
+  s.batch_bytes = 50;
+  bench b{seed, {10, 10, 10, 30, 10, 5}, s};
+  for (int i = 0; i < 100; ++i) {
+    b.append(value_of(i));
+    b.step();
+  }
+  b.run();
+  b.node.calm();
+  while (b.node.next()) {
+    b.now = std::max(b.now, *b.node.next());
+    (void)b.node.take_due(b.now);
+  }
+  for (auto& value : b.order) {
+    INFO(value);
+    REQUIRE(b.ends[value].count == 1);
+    auto copies = count_in(b.node.log(), value);
+    REQUIRE(copies <= 1);
+    if (b.ends[value].outcome.ok())
+      REQUIRE(copies == 1);
+    else if (b.ends[value].outcome.error().category != error_category::unknown)
+      REQUIRE(copies == 0);
+  }
+  CHECK(b.repeats > 0);
+}
+
+TEST_CASE("partition queue: the delivery timeout tells the last causes and whether it may have been stored",
+          "[client][producer]") {
+  queue_settings s;
+  s.delivery_timeout = 200ms;
+  SECTION("never sent: not stored") {
+    bench b{7, {}, s};
+    b.append("a");
+    client::error why{ec::leader_not_available, "t-0 has no leader"};
+    b.carry_out(b.queue.advance(b.now, why));
+    b.now += 200ms;
+    b.carry_out(b.queue.advance(b.now, why));
+    REQUIRE(b.ends["a"].count == 1);
+    auto& e = b.ends["a"].outcome.error();
+    CHECK(e.code == ec::timed_out);
+    CHECK_FALSE(e.in_doubt());
+    CHECK(e.last_causes == std::vector<std::string>{"leader_not_available: t-0 has no leader"});
+  }
+  SECTION("refused again and again: not stored") {
+    bench b{8, {0, 0, 0, 100}, s};
+    b.append("a");
+    b.run();
+    auto& e = b.ends["a"].outcome.error();
+    CHECK(e.code == ec::timed_out);
+    CHECK_FALSE(e.in_doubt());
+    CHECK(e.attempts > 2);
+    CHECK(e.last_causes == std::vector<std::string>{"not_leader: elsewhere"});
+    CHECK(b.node.log().empty());
+  }
+  SECTION("sent into the dark: in doubt") {
+    bench b{9, {0, 0, 0, 0, 0, 100}, s};
+    b.append("a");
+    while (b.ends["a"].count == 0)
+      REQUIRE(b.step());
+    auto& e = b.ends["a"].outcome.error();
+    CHECK(e.code == ec::timed_out);
+    CHECK(e.in_doubt());
+    CHECK(e.last_causes == std::vector<std::string>{"attempt 1 has no answer yet"});
+  }
+}
+
+TEST_CASE("partition queue: an unexpected gap in the sequence ends the producer instead of losing order",
+          "[client][producer]") {
+  bench b{10};
+  b.append("a");
+  b.run();
+  b.append("b");
+  auto actions = b.queue.advance(b.now);
+  REQUIRE(actions.sends.size() == 1);
+  // The node has lost its memory of this producer.
+  b.carry_out(b.queue.answered(actions.sends[0].attempt,
+                               client::error{ec::out_of_order_sequence, "expected 0"}, true, b.now,
+                               b.random));
+  REQUIRE(b.ends["b"].count == 1);
+  CHECK(b.ends["b"].outcome.error().code == ec::out_of_order_sequence);
+  b.append("c");
+  b.carry_out(b.queue.advance(b.now));
+  CHECK(b.ends["c"].outcome.error().code == ec::out_of_order_sequence);
+}
+
+TEST_CASE("partition queue: abort answers everything, in doubt only what was sent", "[client][producer]") {
+  queue_settings s;
+  s.batch_bytes = 1;
+  bench b{11, {}, s};
+  for (auto* value : {"a", "b", "c"})
+    b.append(value);
+  (void)b.queue.advance(b.now); // asks for an id
+  b.queue.set_identity(producer_id{1}, producer_epoch{0});
+  auto actions = b.queue.advance(b.now); // the first travels alone
+  REQUIRE(actions.sends.size() == 1);
+  b.carry_out(b.queue.abort({ec::shutting_down, "the producer was closed"}));
+  CHECK(b.ends["a"].outcome.error().code == ec::unknown_result);
+  CHECK(b.ends["b"].outcome.error().code == ec::shutting_down);
+  CHECK(b.ends["c"].outcome.error().code == ec::shutting_down);
+  CHECK(b.queue.empty());
+}
+
+} // namespace pessoa::client::test
