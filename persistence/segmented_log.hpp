@@ -155,7 +155,8 @@ private:
   std::optional<error> failed_;
 
   tail tail_;
-  std::vector<bytes> written_;    // of the last write, until it is durable
+  std::vector<bytes> written_; // of the last write, until it is durable
+  bool producers_loaded_ = false;
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
   std::shared_ptr<background> background_;
 

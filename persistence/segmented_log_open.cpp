@@ -244,6 +244,7 @@ result<void> segmented_log::load_producers(recovery_report& report) {
   }
   std::lock_guard lock{facts_};
   producers_ = std::move(table);
+  producers_loaded_ = true;
   return {};
 }
 

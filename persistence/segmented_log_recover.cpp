@@ -71,7 +71,11 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
       report.index_rebuilt = true;
       continue;
     }
-    if (!synced) synced = view.header.synced_end;
+    if (!synced) {
+      synced = view.header.synced_end;
+      // What an unfinished truncation takes may be synced: the scan has to meet the place where it begins.
+      if (state_.truncating) synced = std::min(*synced, state_.truncated_to);
+    }
     if (entries[i].at > *synced) continue;
     from = {entries[i].position, entries[i].at, std::nullopt};
     active.facts.max_time = entries[i].max_time_before;
@@ -167,6 +171,10 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
   auto end = active.facts.end;
   log_end_ = durable_end_ = synced_end_ = end;
   tail_.last_crc = found.end.last_crc;
+  if (!tail_.last_crc && from.position > 0) { // nothing was scanned: the chain goes on from the frame before
+    PESSOA_TRY(tail_.last_crc, last_crc_of(active, key_));
+    PESSOA_TRY(file, active.file->file());
+  }
 
   offset claimed = found.durable_end;
   auto more = lacking(journal, end, claimed);
@@ -217,22 +225,22 @@ result<void> segmented_log::settle(const scan& found, uint64_t file_size,
     report.torn_bytes_cut = file_size - found.end.position;
   }
   synced_end_ = std::min(found.synced_end, log_end_);
-  if (log_end_ < state_.log_start) {
-    // What was deleted is gone from the file too: the log goes on where it is said to begin.
-    PESSOA_CHECK(active.file->remove());
-    runs_.pop_back();
-    log_end_ = durable_end_ = synced_end_ = state_.log_start;
-    tail_ = {};
-    epochs_ = {};
-    epochs_saved_ = false;
-    PESSOA_CHECK(add_segment(state_.log_start));
-  }
   // The frames to come must not claim more than what is known: nothing is synced yet.
   durable_end_ = std::max(synced_end_, std::min(found.durable_end, log_end_));
   if (!from_journal.empty()) {
     PESSOA_CHECK(append(from_journal));
     written_.clear();
     report.frames_from_journal = from_journal.size();
+  }
+  if (log_end_ < state_.log_start) {
+    // What was deleted is gone from the files too: the log goes on where it is said to begin.
+    for (; !runs_.empty(); runs_.pop_back())
+      PESSOA_CHECK(runs_.back().file->remove());
+    log_end_ = durable_end_ = synced_end_ = state_.log_start;
+    tail_ = {};
+    epochs_ = {};
+    epochs_saved_ = false;
+    PESSOA_CHECK(add_segment(state_.log_start));
   }
   return snapshots_.remove_above(log_end_);
 }

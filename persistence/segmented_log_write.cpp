@@ -11,10 +11,6 @@ namespace pessoa::persistence {
 
 namespace {
 
-// A producer snapshot is due after this much, or after 32 times its own size: replaying it is what a start
-// pays.
-constexpr uint64_t snapshot_bytes = 8u << 20;
-
 constexpr uint8_t zeros[frame_alignment] = {};
 
 } // namespace
@@ -103,10 +99,6 @@ result<void> segmented_log::append(const std::vector<frame_input>& frames) {
     if (auto written = write_run(rest.first(count)); !written.ok()) return failing(written.error());
     rest = rest.subspan(count);
   }
-  for (auto& batch : batches) {
-    std::lock_guard lock{facts_};
-    producers_.apply(batch.head, batch.input->append_time);
-  }
   return {};
 }
 
@@ -157,6 +149,7 @@ result<void> segmented_log::write_run(std::span<batch_to_write> batches) {
     unsnapshot_bytes_ += view.header.frame_length;
     std::lock_guard lock{facts_};
     if (epochs_.note(view.header.epoch, view.header.base)) epochs_saved_ = false;
+    producers_.apply(view.batch, view.header.append_time);
     log_end_ = view.next_offset();
   }
   tail_.last_crc = previous_crc;
@@ -174,6 +167,10 @@ result<void> segmented_log::undo(const mark& before) {
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_CHECK(file->truncate(before.facts.size));
+  // It will be answered "nothing was done", so no crash may bring it back.
+  PESSOA_CHECK(file->sync());
+  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
+  PESSOA_CHECK(env_.sync_directory(directory_));
   auto entries = active.file->index().entries();
   size_t kept = 0;
   while (kept < entries.size() && entries[kept].at < before.log_end)
@@ -182,14 +179,18 @@ result<void> segmented_log::undo(const mark& before) {
   active.file->index().set_durable_mark(std::min(durable_end_, before.log_end));
   tail_ = before.at;
   written_.clear();
-  std::lock_guard facts{facts_};
-  active.facts = before.facts;
-  log_end_ = before.log_end;
-  durable_end_ = std::min(durable_end_, log_end_);
-  synced_end_ = std::min(synced_end_, log_end_);
-  epochs_ = before.epochs;
-  epochs_saved_ = false;
-  return {};
+  {
+    std::lock_guard facts{facts_};
+    active.facts = before.facts;
+    log_end_ = before.log_end;
+    durable_end_ = std::min(durable_end_, log_end_);
+    synced_end_ = std::min(synced_end_, log_end_);
+    epochs_ = before.epochs;
+    epochs_saved_ = false;
+  }
+  if (!producers_loaded_) return {};
+  recovery_report ignored;
+  return load_producers(ignored);
 }
 
 // -- roll ---
@@ -229,7 +230,12 @@ result<void> segmented_log::add_segment(offset base) {
 }
 
 void segmented_log::snapshot_producers_if_due() {
-  if (unsnapshot_bytes_ < snapshot_bytes || unsnapshot_bytes_ < producers_.size() * 32 * 200) return;
+  if (!producers_loaded_) return; // recovery appends before it knows the producers
+  // Replaying what was written since is what a start pays; writing a large table is what this pays.
+  constexpr uint64_t entry_bytes = 200;
+  if (unsnapshot_bytes_ < settings_.producer_snapshot_bytes
+      || unsnapshot_bytes_ < producers_.size() * 32 * entry_bytes)
+    return;
   {
     std::lock_guard lock{facts_};
     auto newest = runs_.back().facts.last_append;
