@@ -39,9 +39,11 @@ TEST_CASE("client: what a gigabyte of 1 KiB records costs", "[.][bench]") {
   p.send("t", r).get().value();
   constexpr int count = 1 << 20;
   auto loop_cpu = [&] {
-    return on.internals()->wait<double>([](engine&) {
-      return kj::evalLater([]() -> result<double> { return cpu_seconds(CLOCK_THREAD_CPUTIME_ID); });
-    }).value();
+    return on.internals()
+        ->wait<double>([](engine&) {
+          return kj::evalLater([]() -> result<double> { return cpu_seconds(CLOCK_THREAD_CPUTIME_ID); });
+        })
+        .value();
   };
   auto loop_before = loop_cpu();
   auto caller_before = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
@@ -54,8 +56,8 @@ TEST_CASE("client: what a gigabyte of 1 KiB records costs", "[.][bench]") {
   auto loop = loop_cpu() - loop_before;
   auto stats = p.stats();
   std::cout << "codec " << codec << ": 1 GiB in " << wall << " s, caller " << caller << " s, loop " << loop
-            << " s of CPU: " << 1073.7 / (caller + loop) << " MB per CPU second, " << stats.batches_sent << " batches of "
-            << stats.bytes_sent / stats.batches_sent << " bytes\n";
+            << " s of CPU: " << 1073.7 / (caller + loop) << " MB per CPU second, " << stats.batches_sent
+            << " batches of " << stats.bytes_sent / stats.batches_sent << " bytes\n";
   CHECK(stored == count);
 }
 
