@@ -13,6 +13,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace pessoa::actors {
 
@@ -37,14 +38,14 @@ struct environment {
   actor_counters* counters = nullptr;
 
   node_id self{1};
-  std::string topics_directory;     // holds TOPICID-INDEX directories
-  std::string metadata_directory;   // holds the metadata log
   bool clean_stop = false;          // the last stop was clean: logs need no scan
   size_t opens_in_parallel = 8;     // logs being recovered at a time
   duration upkeep_interval = std::chrono::seconds{30};
 
-  // Forgets a partition's directory for good: renamed and synced first, then emptied (persistence/data_directory.hpp).
-  std::function<result<void>(const std::string& directory)> remove_directory;
+  // The data directory's partitions (persistence/data_directory.hpp); blocking, safe from several storage threads.
+  std::function<result<std::string>(const partition_key&)> create_partition; // its path; ok when it is there
+  std::function<result<void>(const partition_key&)> delete_partition;        // gone for every later start
+  std::function<result<std::vector<partition_key>>()> list_partitions;
   // Something that cannot be: logs and ends the process, which restarts from disk.
   std::function<void(const std::string& what)> fatal;
 };

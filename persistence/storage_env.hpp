@@ -1,12 +1,15 @@
 // The disk, as one seam: logs, journal, tables and LevelDB itself see files through this and nothing else.
 //
-// Derived from leveldb::Env, so that LevelDB's files and ours share one fault domain and one crash point in the
-// simulator. What Env lacks and durability needs is added: directory sync, truncation, positioned I/O, free space.
+// Derived from leveldb::Env, so that LevelDB's files and ours share one fault domain and one crash point in
+// the simulator. What Env lacks and durability needs is added: directory sync, truncation, positioned I/O,
+// free space.
 //
 // Promises of every implementation (tests/persistence/storage_env_contract.hpp is run on each):
-//  - sync() returns ok only when the bytes written before it survive power loss. The *name* of a new, renamed or
+//  - sync() returns ok only when the bytes written before it survive power loss. The *name* of a new, renamed
+//  or
 //    removed file survives only after sync_directory() of its directory (failures S4, S5).
-//  - A failed write or sync means "unknown", never "not done" (S6). After a failed sync the caller must not trust a
+//  - A failed write or sync means "unknown", never "not done" (S6). After a failed sync the caller must not
+//  trust a
 //    later one (S8).
 //  - Errors carry the path and the system's own words. ENOSPC and EDQUOT become ec::disk_full, anything else
 //    ec::storage_failed; a missing file is ec::not_found.
@@ -20,6 +23,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace pessoa::persistence {
 
@@ -44,21 +48,30 @@ public:
 };
 
 enum class open_mode : uint8_t {
-  read,          // must exist
-  read_write,    // must exist
-  create,        // read and write; created when missing
-  create_new,    // read and write; must not exist
+  read,       // must exist
+  read_write, // must exist
+  create,     // read and write; created when missing
+  create_new, // read and write; must not exist
 };
 
 struct space_info {
-  uint64_t free_bytes;   // available to this process
+  uint64_t free_bytes; // available to this process
   uint64_t total_bytes;
+};
+
+// How LevelDB's own files are treated. `stock` is what LevelDB's environment does: it exists so that tests
+// can show what goes wrong with it.
+enum class leveldb_care : uint8_t {
+  ours,  // a new *.log and a renamed CURRENT are durable by name (S4, S5), and a file that failed once stays
+         // failed (S1)
+  stock, // directories are synced with a MANIFEST only, and a write after a failed one is tried
 };
 
 class storage_env : public leveldb::EnvWrapper {
 public:
-  // `base` serves what an implementation does not override (LevelDB's logger, for one). Not owned.
-  explicit storage_env(leveldb::Env* base) : leveldb::EnvWrapper(base) {}
+  // `base` serves what nobody overrides (time, threads). Not owned.
+  explicit storage_env(leveldb::Env* base, leveldb_care care = leveldb_care::ours)
+      : leveldb::EnvWrapper(base), care_(care) {}
 
   virtual result<std::unique_ptr<random_file>> open_file(const std::string& path, open_mode mode) = 0;
   // Creates missing parents too. Ok if it is there. Durable after sync_directory of the parent.
@@ -80,16 +93,48 @@ public:
     virtual ~lock() = default; // unlocks
   };
   virtual result<std::unique_ptr<lock>> lock_exclusively(const std::string& path) = 0;
+
+  // An environment for one thread queues what LevelDB schedules; who uses LevelDB runs the queue empty with
+  // this after every call into it and before closing it, else LevelDB waits for ever. Nothing to do where
+  // threads exist.
+  virtual void drain_scheduled() {}
+
+  // -- for LevelDB, written once on top of the above (storage_env_leveldb.cpp) ---
+  leveldb::Status NewSequentialFile(const std::string& path, leveldb::SequentialFile** out) override;
+  leveldb::Status NewRandomAccessFile(const std::string& path, leveldb::RandomAccessFile** out) override;
+  leveldb::Status NewWritableFile(const std::string& path, leveldb::WritableFile** out) override;
+  leveldb::Status NewAppendableFile(const std::string& path, leveldb::WritableFile** out) override;
+  bool FileExists(const std::string& path) override { return exists(path); }
+  leveldb::Status GetChildren(const std::string& path, std::vector<std::string>* out) override;
+  leveldb::Status RemoveFile(const std::string& path) override;
+  leveldb::Status CreateDir(const std::string& path) override;
+  leveldb::Status RemoveDir(const std::string& path) override;
+  leveldb::Status GetFileSize(const std::string& path, uint64_t* out) override;
+  leveldb::Status RenameFile(const std::string& from, const std::string& to) override;
+  leveldb::Status LockFile(const std::string& path, leveldb::FileLock** out) override;
+  leveldb::Status UnlockFile(leveldb::FileLock* held) override;
+  leveldb::Status NewLogger(const std::string& path, leveldb::Logger** out) override; // to nowhere
+
+private:
+  leveldb_care care_;
 };
+
+// What LevelDB says, in our words: the code survives the way through it.
+error to_error(const leveldb::Status& status);
+
+// "a/b" of "a/b/c"; "." where there is none, "/" of "/a".
+std::string parent_directory(const std::string& path);
 
 // The whole content of a small file, at most `limit` bytes (ec::corrupt_data above that).
 result<std::vector<uint8_t>> read_whole_file(storage_env& env, const std::string& path, size_t limit);
-// Replaces a small file so that after a crash either the old or the new content is there, whole: written beside it,
-// synced, renamed, directory synced.
+// create_directories, durable by name: the parent of every directory it had to make is synced, and that of
+// `path` always.
+result<void> create_directories_durably(storage_env& env, const std::string& path);
+// Replaces a small file so that after a crash either the old or the new content is there, whole: written
+// beside it, synced, renamed, directory synced.
 result<void> replace_file(storage_env& env, const std::string& path, byte_view content);
 
-// The real disk. LevelDB files created through it are made durable by name too: the directory is synced when a *.log is
-// created and after CURRENT is renamed.
+// The real disk. Thread-safe; its background work is LevelDB's one thread per process.
 std::unique_ptr<storage_env> make_posix_storage_env();
 
 } // namespace pessoa::persistence

@@ -94,9 +94,12 @@ void broker_state::open_next() {
     env_->reads->post([env = env_, key, settings = persistence::log_settings::from(topic->settings),
                        me = broker_actor{self}] {
       persistence::recovery_report report;
-      auto directory = env->topics_directory + "/" + to_string(key);
-      auto log = persistence::partition_log::open(*env->disk, directory, key, settings, env->clean_stop,
-                                                  env->commits->recovered(key), report);
+      auto open_log = [&]() -> result<std::unique_ptr<persistence::partition_log>> {
+        PESSOA_TRY(auto directory, env->create_partition(key));
+        return persistence::partition_log::open(*env->disk, directory, key, settings, env->clean_stop,
+                                                env->commits->recovered(key), report);
+      };
+      auto log = open_log();
       caf::anon_send(me, std::make_shared<log_opened>(log_opened{key, std::move(log), std::move(report)}));
     });
   }
@@ -156,8 +159,8 @@ void broker_state::stop_replica(const partition_key& key, hosted& entry, bool re
     return;
   }
   if (!remove) return tell(entry.failure); // never opened: nothing to close
-  env_->reads->post([env = env_, directory = env_->topics_directory + "/" + to_string(key), tell] {
-    auto removed = env->remove_directory(directory);
+  env_->reads->post([env = env_, key, tell] {
+    auto removed = env->delete_partition(key);
     tell(removed ? std::nullopt : std::optional<error>{removed.error()});
   });
 }
@@ -194,18 +197,14 @@ void broker_state::gone(const replica_gone& message) {
 // What a delete that a crash interrupted left behind.
 void broker_state::remove_deleted_leftovers() {
   env_->reads->post([env = env_, deleted = deleted_, known = image_] {
-    auto names = env->disk->list_directory(env->topics_directory);
-    if (!names) return env->log->warn("broker", to_string(names.error()));
-    for (auto& name : *names) {
-      constexpr size_t uuid_length = 22;
-      auto raw = name.size() > uuid_length ? parse_uuid(std::string_view{name}.substr(0, uuid_length)) : std::nullopt;
-      if (!raw) continue;
-      topic_id id{*raw};
-      if (deleted.count(id) > 0) {
-        if (auto gone = env->remove_directory(env->topics_directory + "/" + name); !gone)
-          env->log->warn("broker", to_string(gone.error()));
-      } else if (known.find(id) == nullptr) {
-        env->log->warn("broker", "no record of the metadata log explains the directory " + name + ": left as it is");
+    auto keys = env->list_partitions();
+    if (!keys) return env->log->warn("broker", to_string(keys.error()));
+    for (auto& key : *keys) {
+      if (deleted.count(key.topic) > 0) {
+        if (auto gone = env->delete_partition(key); !gone) env->log->warn("broker", to_string(gone.error()));
+      } else if (known.find(key.topic) == nullptr) {
+        env->log->warn("broker", "no record of the metadata log explains the directory of partition " + to_string(key)
+                                   + ": left as it is");
       }
     }
   });

@@ -6,7 +6,15 @@
 
 namespace pessoa::actors {
 
-using namespace protocol;
+using protocol::acks;
+using protocol::answer_fetch;
+using protocol::answer_produce;
+using protocol::append_batch;
+using protocol::fetch_input;
+using protocol::leader_settings;
+using protocol::leader_start;
+using protocol::produce_input;
+using protocol::read_log;
 
 void partition_state::start(partition_options options) {
   env_ = options.env;
@@ -99,7 +107,7 @@ void partition_state::apply(const topic_config& config) {
 
 // -- effects ---
 
-void partition_state::carry_out(effects effects) {
+void partition_state::carry_out(protocol::effects effects) {
   for (auto& next : effects)
     std::visit([this](auto& decided) { perform(decided); }, next);
   write_waiting();

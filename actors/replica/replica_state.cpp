@@ -96,16 +96,15 @@ void replica_state::close() {
   auto reply = stopping_->reply;
   // The job owns the log: closing and unlinking are file work.
   std::shared_ptr<persistence::partition_log> log = std::move(log_);
-  env_->reads->post([env = env_, log = std::move(log), remove, reply, me = replica_actor{self}]() mutable {
+  env_->reads->post([env = env_, log = std::move(log), key = key_, remove, reply, me = replica_actor{self}]() mutable {
     auto close_log = [&]() -> result<void> {
-      auto directory = log->directory();
       auto detached = env->commits->detach(*log);
       if (!remove && !log->failed()) {
         PESSOA_CHECK(detached);
         PESSOA_CHECK(log->checkpoint());
       }
       log.reset();
-      if (remove) PESSOA_CHECK(env->remove_directory(directory));
+      if (remove) PESSOA_CHECK(env->delete_partition(key));
       return {};
     };
     auto outcome = close_log();

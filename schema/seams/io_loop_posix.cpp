@@ -1,7 +1,7 @@
 // Loops that are threads, and streams that are sockets.
 #include "schema/assert.hpp"
 #include "schema/seams/io_loop.hpp"
-#include "schema/seams/socket_posix.hpp"
+#include "schema/seams/io_loop_socket_posix.hpp"
 
 #include <kj/async-unix.h>
 #include <kj/debug.h>

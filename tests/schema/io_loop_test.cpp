@@ -1,5 +1,5 @@
 #include "schema/seams/io_loop.hpp"
-#include "schema/seams/socket_posix.hpp"
+#include "schema/seams/io_loop_socket_posix.hpp"
 #include "tests/schema/io_loop_contract.hpp"
 
 #include <kj/debug.h>

@@ -1,4 +1,4 @@
-#include "schema/seams/socket_posix.hpp"
+#include "schema/seams/io_loop_socket_posix.hpp"
 
 #include <kj/debug.h>
 

@@ -1,0 +1,27 @@
+// What the members of `pessoa topic` share.
+#pragma once
+
+#include "cli/command.hpp"
+#include "cli/connection.hpp"
+
+#include <map>
+
+namespace pessoa::cli {
+
+void add_topic_alter(CLI::App& topic, invocation& inv);
+void add_topic_create(CLI::App& topic, invocation& inv);
+void add_topic_delete(CLI::App& topic, invocation& inv);
+void add_topic_describe(CLI::App& topic, invocation& inv);
+void add_topic_list(CLI::App& topic, invocation& inv);
+
+// The positional TOPIC, required and checked.
+CLI::Option* add_topic_name(CLI::App& app, std::string& target);
+// -c KEY=VALUE, checked against the table of settings.
+void add_topic_config(CLI::App& app, std::map<std::string, std::string>& target, bool empty_resets);
+// The table of settings, for --help.
+std::string settings_footer();
+
+// Creates it and tells what people should know about it (one consumer per group; how long records are kept).
+client::result<client::topic_info> create_topic(console& term, const client::cluster& cluster, const client::new_topic& wanted);
+
+} // namespace pessoa::cli

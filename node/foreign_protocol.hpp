@@ -1,0 +1,19 @@
+// Which protocol a client speaks that came to the wrong port, told by its first bytes. For log lines and for
+// the answer; nothing is ever accepted because of it.
+#pragma once
+
+#include "schema/bytes.hpp"
+
+namespace pessoa::node {
+
+enum class foreign_protocol { unknown, http, http2, kafka, tls, ssh };
+
+// `first` holds the first bytes of the connection, 8 if there were as many.
+foreign_protocol recognise(byte_view first);
+
+const char* name_of(foreign_protocol protocol); // "HTTP"
+
+// At most `count` bytes for a log line: quoted, what is not printable as \xNN.
+std::string quoted(byte_view data, size_t count = 16);
+
+} // namespace pessoa::node

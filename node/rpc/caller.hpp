@@ -1,0 +1,30 @@
+// Who is calling: what the capabilities of one connection share. Lives as long as the last of them; only on its loop.
+#pragma once
+
+#include "node/rpc/bridge.hpp"
+#include "node/rpc_connection.hpp"
+#include "node/services.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace pessoa::node {
+
+struct rpc_caller {
+  const services& node;
+  std::shared_ptr<connection_context> connection;
+  std::string client = "?"; // quoted client id, after login
+
+  [[nodiscard]] io_loop& loop() const { return connection->loop(); }
+};
+
+// Longest time a caller may ask us to hold a request.
+inline constexpr uint32_t wait_ms_max = 600'000;
+// Answers that may wait in one connection before further fetches are refused.
+inline constexpr size_t unread_answers_bytes_max = 16u << 20;
+
+inline instant deadline_in(const rpc_caller& caller, uint32_t ms) {
+  return caller.node.env->time->now() + std::chrono::milliseconds{std::min(ms, wait_ms_max)};
+}
+
+} // namespace pessoa::node

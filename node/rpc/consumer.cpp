@@ -1,0 +1,101 @@
+#include "node/rpc/consumer.hpp"
+
+#include "actors/type_ids.hpp"
+#include "node/rpc/translate.hpp"
+
+#include <caf/send.hpp>
+
+namespace pessoa::node {
+
+namespace {
+
+class consumer final : public wire::Consumer::Server {
+public:
+  explicit consumer(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
+
+  kj::Promise<void> fetch(FetchContext context) override {
+    auto request = context.getParams().getRequest();
+    auto position = request.getPosition();
+    if (position.getLineage() != 0)
+      return fail(context, {ec::unsupported_version, "the position belongs to a partition lineage this node cannot read"});
+    if (c_->connection->outgoing_bytes() > unread_answers_bytes_max)
+      return fail(context, {ec::overloaded, "more than " + std::to_string(unread_answers_bytes_max)
+                                              + " bytes of answers wait to be read on this connection"});
+    auto routes = c_->node.env->routes->load();
+    auto partition = local_leader(*routes, wire::read<topic_id>(position.getTopic()), partition_id{position.getPartition()});
+    if (!partition) return fail(context, partition.error());
+
+    auto command = std::make_shared<actors::fetch_command>();
+    command->from = pessoa::offset{position.getOffset()};
+    command->bytes_min = request.getBytesMin();
+    command->bytes_max = std::min<size_t>(request.getBytesMax(), fetch_bytes_max);
+    command->deadline = deadline_in(*c_, request.getWaitMs());
+    auto made = bridge<actors::fetched>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
+    command->reply = made.reply;
+    caf::anon_send(*partition, command);
+    context.releaseParams();
+    context.allowCancellation();
+    // When the caller goes away the parked fetch need not wait for its deadline.
+    auto answered = std::make_shared<bool>(false);
+    auto watch = kj::defer([leader = *partition, command, answered] {
+      if (!*answered) caf::anon_send(leader, std::make_shared<actors::fetch_abandoned>(actors::fetch_abandoned{command}));
+    });
+    return kj::mv(made.promise).then([context, answered](result<actors::fetched> outcome) mutable {
+      *answered = true;
+      if (!outcome) return wire::write_error(outcome.error(), context.getResults().initError());
+      auto& got = *outcome;
+      auto out = context.getResults(capnp::MessageSize{got.batches.size() / sizeof(capnp::word) + 64, 0}).initResult();
+      auto data = out.initBatches(static_cast<unsigned>(got.batches.size()));
+      if (!got.batches.empty()) std::memcpy(data.begin(), got.batches.data(), got.batches.size());
+      out.setHighWatermark(got.high_watermark.value());
+      out.setLogStart(got.log_start.value());
+      out.setNextOffset(got.next.value());
+    }).attach(kj::mv(watch));
+  }
+
+  kj::Promise<void> offset(OffsetContext context) override {
+    auto request = context.getParams().getRequest();
+    auto routes = c_->node.env->routes->load();
+    auto partition = local_leader(*routes, wire::read<topic_id>(request.getTopic()), partition_id{request.getPartition()});
+    if (!partition) return fail(context, partition.error());
+    auto query = std::make_shared<actors::offset_query>();
+    auto at = request.getAt();
+    switch (at.which()) {
+      case wire::OffsetRequest::At::START: query->at = actors::offset_query::place::start; break;
+      case wire::OffsetRequest::At::END: query->at = actors::offset_query::place::end; break;
+      case wire::OffsetRequest::At::TIME:
+        query->at = actors::offset_query::place::time;
+        query->time = timestamp{at.getTime()};
+        break;
+      default: return fail(context, {ec::unsupported_version, "this node knows start, end and time"});
+    }
+    auto made = bridge<actors::offset_answer>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
+    query->reply = made.reply;
+    caf::anon_send(*partition, std::move(query));
+    return kj::mv(made.promise).then([context](result<actors::offset_answer> outcome) mutable {
+      if (!outcome) return wire::write_error(outcome.error(), context.getResults().initError());
+      auto out = context.getResults().initResult();
+      out.setOffset(outcome->at.value());
+      out.setTimestamp(outcome->time.value());
+      out.setEpoch(outcome->epoch.value());
+      out.setLogEnd(outcome->log_end.value());
+    });
+  }
+
+private:
+  template <class Context>
+  static kj::Promise<void> fail(Context& context, const error& why) {
+    wire::write_error(why, context.getResults().initError());
+    return kj::READY_NOW;
+  }
+
+  std::shared_ptr<rpc_caller> c_;
+};
+
+} // namespace
+
+wire::Consumer::Client make_consumer(std::shared_ptr<rpc_caller> caller) {
+  return kj::heap<consumer>(std::move(caller));
+}
+
+} // namespace pessoa::node

@@ -1,0 +1,25 @@
+// What the listeners of a node may call: the actors, the routes, the facts that every answer needs. One per node, shared
+// by all network threads, immutable after start.
+#pragma once
+
+#include "actors/environment.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/routing.hpp"
+#include "node/byte_budget.hpp"
+#include "schema/limits.hpp"
+
+#include <string>
+
+namespace pessoa::node {
+
+struct services {
+  actors::environment* env = nullptr;
+  actors::broker_actor broker;
+  actors::controller_actor controller;
+  actors::gateway_actor gateway;
+  cluster_id cluster;
+  bool auto_create = false;
+  std::string version;
+};
+
+} // namespace pessoa::node

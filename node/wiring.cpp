@@ -1,0 +1,248 @@
+#include "node/wiring.hpp"
+
+#include "actors/broker/broker.hpp"
+#include "actors/controller/controller.hpp"
+#include "actors/gateway/gateway.hpp"
+#include "actors/type_ids.hpp"
+#include "node/rpc/session.hpp"
+#include "node/rpc_listener.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <thread>
+
+namespace pessoa::node {
+
+namespace {
+
+constexpr size_t commit_threads = 2;
+constexpr size_t messages_per_turn = 300; // CAF's default is unlimited: a busy actor would keep its worker
+
+} // namespace
+
+running_node::running_node(const node_settings& settings, node_seams seams)
+    : settings_(settings), seams_(std::move(seams)) {}
+
+running_node::~running_node() {
+  // Listeners, actors, pending answers, loops: in this order.
+  rpc_.reset();
+  services_ = {};
+  system_.reset();
+  read_pool_.reset();
+  commits_.reset();
+  commit_pool_.reset();
+  loops_.clear();
+  http_loop_.reset();
+}
+
+result<std::unique_ptr<running_node>> running_node::start(const node_settings& settings, node_seams seams,
+                                                          std::function<void(result<void>)> on_ready) {
+  std::unique_ptr<running_node> node{new running_node{settings, std::move(seams)}};
+  PESSOA_CHECK(node->open());
+  node->register_self(std::move(on_ready));
+  return node;
+}
+
+result<void> running_node::open() {
+  PESSOA_CHECK(open_directory());
+  PESSOA_CHECK(bind());
+  return start_actors();
+}
+
+// -- the data directory ---
+
+result<void> running_node::open_directory() {
+  using persistence::data_directory;
+  using persistence::directory_kind;
+  PESSOA_TRY(auto kind, data_directory::inspect(*seams_.disk, settings_.data));
+  if (kind != directory_kind::known && !settings_.begin_new && settings_.join.empty())
+    return error{ec::invalid_argument, "the data directory " + settings_.data
+                                         + " is empty: begin a cluster with 'pessoa start --data " + settings_.data
+                                         + " --new', or enter one with 'pessoa start --data " + settings_.data
+                                         + " --join HOST:PORT'"};
+  if (kind != directory_kind::known && !settings_.join.empty())
+    return error{ec::invalid_argument, "--join: clusters of several nodes are not there yet; begin one with --new"};
+
+  persistence::data_directory_options options;
+  options.reserve_bytes = settings_.disk_reserve_bytes;
+  PESSOA_TRY(directory_, data_directory::open(*seams_.disk, settings_.data, options));
+  if (directory_->is_fresh())
+    PESSOA_CHECK(directory_->initialise(
+      persistence::directory_identity::draw(cluster_id{draw_uuid(*seams_.random)}, node_id{1}, *seams_.random)));
+  bool clean = directory_->was_clean_stop();
+  PESSOA_CHECK(directory_->begin_writing());
+
+  read_pool_ = seams_.make_pool(settings_.io_threads, "pessoa-read");
+  commit_pool_ = seams_.make_pool(commit_threads, "pessoa-commit");
+  persistence::commit_settings commit;
+  commit.reserve_bytes = settings_.disk_reserve_bytes;
+  PESSOA_TRY(commits_, persistence::commit_service::open(*seams_.disk, directory_->journal_path(), *commit_pool_,
+                                                         *seams_.time, commit));
+
+  env_.time = seams_.time;
+  env_.random = seams_.random;
+  env_.reads = read_pool_.get();
+  env_.commits = commits_.get();
+  env_.disk = seams_.disk;
+  env_.log = seams_.log;
+  env_.routes = &routes_;
+  env_.counters = &counters_;
+  env_.self = directory_->identity().node;
+  env_.clean_stop = clean;
+  env_.create_partition = [this](const partition_key& key) {
+    std::lock_guard guard{directory_mutex_};
+    return directory_->create_partition(key);
+  };
+  env_.delete_partition = [this](const partition_key& key) -> result<void> {
+    std::lock_guard guard{directory_mutex_};
+    PESSOA_CHECK(directory_->delete_partition(key));
+    PESSOA_CHECK(directory_->finish_deletions());
+    return {};
+  };
+  env_.list_partitions = [this]() -> result<std::vector<partition_key>> {
+    std::lock_guard guard{directory_mutex_};
+    PESSOA_TRY(auto list, directory_->partitions());
+    for (auto& name : list.unknown)
+      seams_.log->warn("node", "unknown name in the topics directory, left as it is: " + pessoa::quoted(name));
+    return std::move(list.partitions);
+  };
+  env_.fatal = seams_.fatal;
+  return {};
+}
+
+// -- listeners ---
+
+result<void> running_node::bind() {
+  budget_ = byte_budget::make(settings_.memory_budget_bytes);
+  PESSOA_TRY(rpc_socket_, seams_.net->listen(settings_.listen.host, settings_.listen.port));
+  if (settings_.http_listen) {
+    PESSOA_TRY(http_socket_, seams_.net->listen(settings_.http_listen->host, settings_.http_listen->port));
+  }
+  rpc_address_ = rpc_socket_->address();
+  if (http_socket_) http_address_ = http_socket_->address();
+  auto count = settings_.network_threads;
+  if (count == 0) count = std::max(1u, std::thread::hardware_concurrency() / 2);
+  for (uint32_t i = 0; i < count; ++i)
+    loops_.push_back(seams_.net->make_loop("pessoa-net-" + std::to_string(i)));
+  if (http_socket_) http_loop_ = seams_.net->make_loop("pessoa-http");
+  return {};
+}
+
+std::string running_node::advertised(const listening_socket& socket) const {
+  if (settings_.advertise.empty()) return socket.address();
+  return to_string(host_port{settings_.advertise, socket.port()});
+}
+
+std::string running_node::ready_line() const {
+  auto http = http_address_.empty() ? std::string{"off"} : http_address_;
+  return "ready node=" + std::to_string(env_.self.value()) + " rpc=" + rpc_address_
+         + " peer=off kafka=off http=" + http;
+}
+
+// -- actors ---
+
+result<void> running_node::start_actors() {
+  actor_config_.set("scheduler.policy", caf::atom("sharing"));
+  actor_config_.set("scheduler.max-throughput", messages_per_turn);
+  auto workers = settings_.workers != 0 ? settings_.workers : std::max(1u, std::thread::hardware_concurrency());
+  actor_config_.set("scheduler.max-threads", static_cast<size_t>(workers));
+  if (seams_.configure_actors) seams_.configure_actors(actor_config_);
+
+  persistence::recovery_report report;
+  PESSOA_TRY(auto opened, actors::open_metadata_log(*seams_.disk, directory_->metadata_path(), *commits_,
+                                                    env_.clean_stop, report));
+  system_ = std::make_unique<caf::actor_system>(actor_config_);
+  auto first = std::make_shared<cluster_created>(cluster_created{directory_->identity().cluster, ""});
+  auto box = std::make_shared<actors::metadata_log>(std::move(opened));
+  services_.env = &env_;
+  services_.broker = system_->spawn(actors::broker, &env_);
+  services_.controller = system_->spawn(actors::controller, &env_, box, first);
+  services_.gateway = system_->spawn(actors::gateway, &env_, services_.controller);
+  services_.cluster = directory_->identity().cluster;
+  services_.auto_create = settings_.auto_create;
+  services_.version = PESSOA_VERSION;
+  caf::anon_send(services_.controller, services_.broker);
+  return {};
+}
+
+void running_node::register_self(std::function<void(result<void>)> on_ready) {
+  node_registered registration;
+  registration.node = env_.self;
+  registration.directory = directory_->identity().directory;
+  registration.rpc = advertised(*rpc_socket_);
+  if (http_socket_) registration.http = advertised(*http_socket_);
+  registration.rack = settings_.rack;
+  registration.version = PESSOA_VERSION;
+  auto command = std::make_shared<actors::register_node_command>();
+  command->registration = std::move(registration);
+  command->reply = actors::make_responder<actors::committed_change>(
+    [this, on_ready](result<actors::committed_change> registered) {
+      if (!registered) return on_ready(registered.error());
+      when_registered(on_ready);
+    },
+    {ec::shutting_down, "the controller ended before the node was registered"});
+  caf::anon_send(services_.controller, std::move(command));
+}
+
+void running_node::when_registered(std::function<void(result<void>)> on_ready) {
+  auto reply = actors::make_responder<size_t>(
+    [this, on_ready](result<size_t> replicas) {
+      if (!replicas) return on_ready(replicas.error());
+      seams_.log->info("node", std::to_string(*replicas) + " replicas are open");
+      // Every log has taken what the journal held for it.
+      read_pool_->post([this, on_ready] {
+        if (auto trimmed = commits_->recovery_complete(); !trimmed) return on_ready(trimmed.error());
+        serve(on_ready);
+      });
+    },
+    {ec::shutting_down, "the broker ended before the node was ready"});
+  caf::anon_send(services_.broker, std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{std::move(reply)}));
+}
+
+void running_node::serve(std::function<void(result<void>)> on_ready) {
+  rpc_listener_options options;
+  options.connection.filter.http_hint =
+    http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
+  rpc_listener_hooks hooks;
+  hooks.refused = [this](const std::string& peer, const error& why) {
+    seams_.log->info("rpc", peer + " was turned away: " + to_string(why));
+  };
+  hooks.stopped_accepting = [this](const error& why) { seams_.log->fail("rpc", to_string(why)); };
+  auto factory = [this](std::shared_ptr<connection_context> connection) -> capnp::Capability::Client {
+    return make_bootstrap(std::make_shared<rpc_caller>(rpc_caller{services_, std::move(connection)}));
+  };
+  rpc_ = rpc_listener::start(std::move(rpc_socket_), loops_, budget_, std::move(factory), std::move(options), std::move(hooks));
+  on_ready({});
+}
+
+// -- the end ---
+
+void running_node::stop(std::function<void(result<void>)> on_stopped) {
+  PESSOA_ASSERT(!stopping_);
+  stopping_ = true;
+  if (rpc_) rpc_->stop();
+  auto reply = actors::make_responder<bool>(
+    [this, on_stopped](result<bool> clean) {
+      bool all_closed = clean.ok() && *clean;
+      auto then = actors::make_responder<bool>(
+        [this, all_closed, on_stopped](result<bool> closed) { finish_stop(all_closed && closed.ok(), on_stopped); },
+        {ec::shutting_down, "the controller had ended already"});
+      caf::anon_send(services_.controller,
+                     std::make_shared<actors::controller_stop>(actors::controller_stop{std::move(then)}));
+    },
+    {ec::shutting_down, "the broker had ended already"});
+  caf::anon_send(services_.broker, std::make_shared<actors::broker_stop>(actors::broker_stop{std::move(reply)}));
+}
+
+void running_node::finish_stop(bool clean, std::function<void(result<void>)> on_stopped) {
+  caf::anon_send_exit(services_.gateway, caf::exit_reason::user_shutdown);
+  read_pool_->post([this, clean, on_stopped] {
+    auto flushed = commits_->flush();
+    if (!flushed) return on_stopped(flushed.error());
+    if (!clean) return on_stopped(error{ec::storage_failed, "not every log could be closed in order"});
+    on_stopped(directory_->mark_clean_stop());
+  });
+}
+
+} // namespace pessoa::node

@@ -1,0 +1,98 @@
+// A node, put together: which object is given to which, and in what order they begin and end. Reads like a diagram.
+//
+// Everything that varies comes in through node_seams, so that the simulator runs this very code. Starting and stopping
+// are continuations, not waits: the simulator has one thread.
+//
+// Order of the end: listeners, actors, pending answers, then the loops (KJ objects outlive nobody who may answer them).
+#pragma once
+
+#include "actors/environment.hpp"
+#include "actors/routing.hpp"
+#include "node/byte_budget.hpp"
+#include "node/services.hpp"
+#include "node/settings.hpp"
+#include "persistence/data_directory.hpp"
+#include "schema/seams/io_loop.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace pessoa::node {
+
+class rpc_listener;
+
+struct node_seams {
+  clock* time = nullptr;
+  random_source* random = nullptr;
+  persistence::storage_env* disk = nullptr;
+  network* net = nullptr;
+  log_sink* log = nullptr;
+  std::function<std::unique_ptr<thread_pool>(size_t threads, std::string name)> make_pool;
+  // The last word on the actor system's configuration (the simulator brings its own scheduler). May be empty.
+  std::function<void(caf::actor_system_config&)> configure_actors;
+  // Something that cannot be. Must not return in production.
+  std::function<void(const std::string&)> fatal;
+};
+
+class running_node {
+public:
+  // Opens the data directory, recovers the logs, registers the node and then serves. What can fail before the first actor
+  // runs fails here; `on_ready` hears, once and on any thread, when it serves or why it cannot.
+  // Errors: those of data_directory::open, address_in_use, invalid_argument (an empty directory with neither new nor
+  // join), storage_failed, disk_full, corrupt_data.
+  static result<std::unique_ptr<running_node>> start(const node_settings& settings, node_seams seams,
+                                                     std::function<void(result<void>)> on_ready);
+  // Requires: stop() has finished, or the node never got ready, or the seams are dead (a simulated crash).
+  ~running_node();
+
+  // Stops serving, closes every log, marks the stop as clean. `on_stopped` runs once, on any thread; an error means that
+  // the next start recovers as after a crash. Call once.
+  void stop(std::function<void(result<void>)> on_stopped);
+
+  // `ready node=ID rpc=H:P peer=off kafka=off http=H:P`
+  [[nodiscard]] std::string ready_line() const;
+  [[nodiscard]] const services& service() const { return services_; }
+
+private:
+  running_node(const node_settings& settings, node_seams seams);
+
+  result<void> open();
+  result<void> open_directory();
+  result<void> bind();
+  result<void> start_actors();
+  void register_self(std::function<void(result<void>)> on_ready);
+  void when_registered(std::function<void(result<void>)> on_ready);
+  void serve(std::function<void(result<void>)> on_ready);
+  void finish_stop(bool clean, std::function<void(result<void>)> on_stopped);
+  [[nodiscard]] std::string advertised(const listening_socket& socket) const;
+
+  node_settings settings_;
+  node_seams seams_;
+
+  std::unique_ptr<persistence::data_directory> directory_;
+  std::mutex directory_mutex_; // several storage threads create and delete partitions
+  std::unique_ptr<thread_pool> commit_pool_, read_pool_;
+  std::unique_ptr<persistence::commit_service> commits_;
+  actors::routing_table routes_;
+  actors::actor_counters counters_;
+  actors::environment env_;
+  std::shared_ptr<byte_budget> budget_;
+
+  std::shared_ptr<listening_socket> rpc_socket_, http_socket_; // until their listeners take them
+  std::string rpc_address_, http_address_;                     // empty: off
+  std::vector<std::shared_ptr<io_loop>> loops_;
+  std::shared_ptr<io_loop> http_loop_;
+  caf::actor_system_config actor_config_;
+  std::unique_ptr<caf::actor_system> system_;
+  services services_;
+  std::unique_ptr<rpc_listener> rpc_;
+  bool stopping_ = false;
+};
+
+} // namespace pessoa::node

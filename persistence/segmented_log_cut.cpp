@@ -1,0 +1,208 @@
+// Taking away: truncation from the end, retention and DeleteRecords from the start, and letting go of files.
+//
+// Each is one durable record in the file `state` before anything is done, so that a crash between leaves a
+// decision that the next start carries out, and nothing else (failures R26).
+#include "persistence/segmented_log.hpp"
+
+#include "persistence/plants.hpp"
+
+#include <algorithm>
+
+namespace pessoa::persistence {
+
+result<void> segmented_log::save_state() {
+  if (PESSOA_PLANT("skip_state_file")) return {};
+  return replace_file(env_, directory_ + "/state", state_.encode());
+}
+
+// -- truncate ---
+
+result<void> segmented_log::truncate(offset to) {
+  PESSOA_CHECK(usable());
+  std::lock_guard one{sync_};
+  std::unique_lock shape{shape_};
+  offset start, end;
+  {
+    std::lock_guard lock{facts_};
+    start = state_.log_start;
+    end = log_end_;
+  }
+  if (to < start)
+    return error{ec::invalid_argument, named() + " cannot be truncated to " + std::to_string(to.value())
+                                           + ", it begins at " + std::to_string(start.value())};
+  if (to >= end) return {};
+  if (auto cut = cut_files(to); !cut.ok()) return fail(cut.error());
+  return {};
+}
+
+// Requires: shape_ held exclusively, log_start <= to < log_end.
+result<void> segmented_log::cut_files(offset to) {
+  // The frame that holds `to` goes as a whole.
+  auto next = std::upper_bound(runs_.begin(), runs_.end(), to,
+                               [](offset wanted, const run& r) { return wanted < r.file->base(); });
+  PESSOA_ASSERT(next != runs_.begin(), to);
+  auto kept = static_cast<size_t>(next - runs_.begin()); // the last of these is the one that is cut
+  auto& cut = runs_[kept - 1];
+  PESSOA_TRY(auto file, cut.file->file());
+  segment_facts facts{0, cut.file->base(), no_timestamp, no_timestamp, no_timestamp};
+  auto measure = [&](const frame_view& view, uint64_t position, byte_view) {
+    if (view.next_offset() > to) return false;
+    if (position == 0) facts.first_append = view.header.append_time;
+    facts.size = position + view.header.frame_length;
+    facts.end = view.next_offset();
+    facts.max_time = std::max(facts.max_time, view.batch.max_timestamp);
+    facts.last_append = std::max(facts.last_append, view.header.append_time);
+    return true;
+  };
+  // From the start of the segment: what it says of times must not come from frames that go.
+  PESSOA_TRY(auto walked, walk_frames(*file, key_, {0, cut.file->base(), std::nullopt}, cut.facts.size,
+                                      walk_depth::heads, measure));
+  if (walked.defect != frame_defect::none || walked.position == cut.facts.size)
+    return error{ec::corrupt_data, cut.file->path() + " is damaged at byte " + std::to_string(walked.position)
+                                       + ": " + to_string(walked.defect)};
+  {
+    std::lock_guard lock{facts_};
+    ++state_.generation;
+    state_.truncated_to = facts.end;
+    state_.truncating = true;
+  }
+  PESSOA_CHECK(save_state());
+  for (size_t i = runs_.size(); i-- > kept;)
+    PESSOA_CHECK(runs_[i].file->remove());
+  PESSOA_CHECK(file->truncate(facts.size));
+  PESSOA_CHECK(file->sync());
+  auto& index = cut.file->index();
+  auto entries = index.entries();
+  size_t keep = 0;
+  while (keep < entries.size() && entries[keep].at < facts.end && entries[keep].kind == index_kind::frame)
+    ++keep;
+  index.keep(keep);
+  index.set_durable_mark(facts.end);
+  index.sync();
+  if (!index.usable()) PESSOA_CHECK(env_.remove_file(cut.file->index_path()));
+  PESSOA_CHECK(snapshots_.remove_above(facts.end));
+  PESSOA_CHECK(env_.sync_directory(directory_));
+  {
+    std::lock_guard lock{facts_};
+    runs_.resize(kept);
+    runs_.back().facts = facts;
+    log_end_ = durable_end_ = synced_end_ = facts.end;
+    if (epochs_.truncate(facts.end)) epochs_saved_ = false;
+    state_.truncating = false;
+  }
+  {
+    std::lock_guard lock{hints_};
+    read_hints_ = {};
+  }
+  PESSOA_CHECK(save_epochs_if_new());
+  PESSOA_CHECK(save_state());
+  written_.clear();
+  tail_.last_indexed = keep == 0 ? 0 : entries[keep - 1].position;
+  tail_.last_crc = walked.last_crc;
+  if (!tail_.last_crc && kept > 1) {
+    PESSOA_TRY(tail_.last_crc, last_crc_of(runs_[kept - 2], key_));
+  }
+  bool whole = true;
+  {
+    std::lock_guard lock{facts_};
+    whole = producers_.truncate(facts.end);
+  }
+  recovery_report ignored;
+  return whole ? result<void>{} : load_producers(ignored);
+}
+
+// -- retention ---
+
+result<uint64_t> segmented_log::remove_before(offset start) {
+  PESSOA_CHECK(usable());
+  std::unique_lock shape{shape_, std::defer_lock};
+  {
+    std::lock_guard lock{facts_};
+    start = std::min(start, log_end_);
+    if (start <= state_.log_start) return uint64_t{0};
+  }
+  // All of it: the active segment can only go once another has its place (failures R17).
+  if (start == log_end() && runs_.back().facts.size > 0)
+    if (auto rolled = roll(); !rolled.ok())
+      return rolled.error().code == ec::disk_full ? rolled.error() : fail(rolled.error());
+  auto before = state_.log_start;
+  {
+    std::lock_guard lock{facts_};
+    state_.log_start = start;
+  }
+  if (auto saved = save_state(); !saved.ok()) {
+    {
+      std::lock_guard lock{facts_};
+      state_.log_start = before; // which of the two holds after a crash is not known, and both are true
+    }
+    return saved.error().code == ec::disk_full ? saved.error() : fail(saved.error());
+  }
+  shape.lock();
+  uint64_t freed = 0;
+  while (runs_.size() > 1 && runs_.front().facts.end <= start) {
+    auto& gone = runs_.front();
+    freed += gone.facts.size;
+    if (auto removed = gone.file->remove(); !removed.ok()) return fail(removed.error());
+    std::lock_guard lock{facts_};
+    runs_.erase(runs_.begin());
+  }
+  std::lock_guard lock{facts_};
+  if (epochs_.remove_before(start)) epochs_saved_ = false;
+  return freed;
+}
+
+std::optional<offset> segmented_log::retention_start(timestamp now, offset limit) const {
+  std::lock_guard lock{facts_};
+  uint64_t size = 0;
+  for (auto& r : runs_)
+    size += r.facts.size;
+  offset start = state_.log_start;
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    auto& facts = runs_[i].facts;
+    if (facts.size == 0 || facts.end > limit) break;
+    bool active = i + 1 == runs_.size();
+    // By append time: what clients claim about records can neither keep nor delete them (failures N5).
+    bool old = settings_.retention_ms >= 0 && now - facts.last_append > settings_.retention_ms;
+    bool large = !active && settings_.retention_bytes >= 0
+                 && size - facts.size >= static_cast<uint64_t>(settings_.retention_bytes);
+    if (!old && !large) break;
+    size -= facts.size;
+    start = facts.end;
+  }
+  if (start <= state_.log_start) return std::nullopt;
+  return start;
+}
+
+void segmented_log::apply(log_settings settings) {
+  std::lock_guard lock{facts_};
+  settings_ = settings;
+}
+
+// -- letting go ---
+
+result<void> segmented_log::checkpoint() {
+  PESSOA_TRY([[maybe_unused]] auto synced, sync());
+  auto& active = runs_.back();
+  active.file->index().sync();
+  if (unsnapshot_bytes_ > 0 || producers_.size() > 0) PESSOA_CHECK(snapshots_.write(log_end_, producers_));
+  unsnapshot_bytes_ = 0;
+  log_checkpoint mark;
+  mark.generation = state_.generation;
+  mark.log_end = log_end_;
+  mark.active_base = active.file->base();
+  mark.active_size = active.facts.size;
+  mark.has_last_crc = tail_.last_crc.has_value();
+  mark.last_crc = tail_.last_crc.value_or(0);
+  mark.max_time = active.facts.max_time;
+  mark.first_append = active.facts.first_append;
+  mark.last_append = active.facts.last_append;
+  return replace_file(env_, directory_ + "/checkpoint", mark.encode());
+}
+
+void segmented_log::release_files() {
+  std::unique_lock shape{shape_};
+  for (auto& r : runs_)
+    r.file->release();
+}
+
+} // namespace pessoa::persistence

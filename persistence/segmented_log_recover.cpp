@@ -1,0 +1,240 @@
+// The active segment after an unclean stop: where to begin, how far the frames hold, and whether what follows
+// is a torn tail (never known durable) or loss.
+//
+// A frame says what was synced when it was written. So the scan begins at or below the synced end that the
+// newest indexed frame recorded, and reads only what was not known durable then. Where the frames stop,
+// everything that ever claimed a durable end is asked: the frames before, whatever whole header is found
+// behind, the index's mark, and the journal. If one of them claims more than what frames and journal give
+// back, nothing is touched.
+#include "persistence/segmented_log.hpp"
+
+#include "persistence/plants.hpp"
+
+#include <algorithm>
+
+namespace pessoa::persistence {
+
+void segmented_log::note_frame(run& active, const frame_view& view, uint64_t position) {
+  auto& facts = active.facts;
+  auto frame_end = position + view.header.frame_length;
+  bool first = position == 0;
+  if (first || position - tail_.last_indexed >= static_cast<uint64_t>(settings_.index_interval_bytes)) {
+    active.file->index().add(
+        {view.header.base, position, facts.max_time, facts.last_append, index_kind::frame});
+    tail_.last_indexed = position;
+  }
+  std::lock_guard lock{facts_};
+  if (first) facts.first_append = view.header.append_time;
+  facts.size = frame_end;
+  facts.end = view.next_offset();
+  facts.max_time = std::max(facts.max_time, view.batch.max_timestamp);
+  facts.last_append = std::max(facts.last_append, view.header.append_time);
+}
+
+result<std::optional<uint32_t>> segmented_log::last_crc_of(const run& sealed, const partition_key& key) {
+  PESSOA_TRY(auto file, sealed.file->file());
+  walk_start from{0, sealed.file->base(), std::nullopt};
+  if (sealed.facts.end > sealed.file->base())
+    if (auto entry = sealed.file->index().find(sealed.facts.end - 1);
+        entry && entry->kind == index_kind::frame)
+      from = {entry->position, entry->at, std::nullopt};
+  auto pass = [](const frame_view&, uint64_t, byte_view) { return true; };
+  PESSOA_TRY(auto walked, walk_frames(*file, key, from, sealed.facts.size, walk_depth::heads, pass));
+  sealed.file->release();
+  // Without it the link between two segments goes unchecked; what is damaged there shows when it is read.
+  if (walked.position != sealed.facts.size) return std::optional<uint32_t>{};
+  return walked.last_crc;
+}
+
+// Sets the active segment's facts to what lies before the start.
+result<walk_start> segmented_log::choose_start(recovery_report& report) {
+  auto& active = runs_.back();
+  auto& index = active.file->index();
+  PESSOA_TRY(auto file, active.file->file());
+  auto entries = index.entries();
+  report.index_rebuilt = report.index_rebuilt || index.damaged();
+  auto head_at = [&](const index_entry& entry, frame_view& view) {
+    uint8_t head[frame_head_size];
+    auto got = file->read_at(entry.position, head, sizeof head);
+    if (!got.ok() || entry.kind != index_kind::frame) return false;
+    report.bytes_read += *got;
+    return parse_frame_head({head, *got}, key_, view) == frame_defect::none && view.header.base == entry.at;
+  };
+  std::optional<offset> synced;
+  walk_start from{0, active.file->base(), std::nullopt};
+  active.facts = {0, active.file->base(), no_timestamp, no_timestamp, no_timestamp};
+  size_t kept = 0;
+  for (size_t i = entries.size(); i-- > 0;) {
+    frame_view view;
+    if (synced && entries[i].at > *synced) continue;
+    if (!head_at(entries[i], view)) {
+      report.index_rebuilt = true;
+      continue;
+    }
+    if (!synced) synced = view.header.synced_end;
+    if (entries[i].at > *synced) continue;
+    from = {entries[i].position, entries[i].at, std::nullopt};
+    active.facts.max_time = entries[i].max_time_before;
+    active.facts.last_append = entries[i].max_append_before;
+    kept = i + 1;
+    break;
+  }
+  index.keep(kept);
+  tail_.last_indexed = from.position;
+  if (from.position > 0) { // the age of a segment is that of its first frame
+    frame_view first;
+    if (head_at({active.file->base(), 0, {}, {}, index_kind::frame}, first))
+      active.facts.first_append = first.header.append_time;
+  } else if (runs_.size() > 1) {
+    PESSOA_TRY(from.previous_crc, last_crc_of(runs_[runs_.size() - 2], key_));
+  }
+  active.facts.size = from.position;
+  active.facts.end = *from.expected;
+  tail_.last_crc = from.previous_crc;
+  return from;
+}
+
+result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, uint64_t file_size,
+                                                       recovery_report& report) {
+  auto& active = runs_.back();
+  PESSOA_TRY(auto file, active.file->file());
+  scan found;
+  found.from = *from.expected;
+  const char* refused = nullptr; // whole, and still not ours
+  auto take = [&](const frame_view& view, uint64_t position, byte_view) {
+    auto& h = view.header;
+    bool cut = h.base >= state_.truncated_to && h.generation < state_.generation;
+    bool unfinished = state_.truncating && view.next_offset() > state_.truncated_to;
+    if (cut || unfinished)
+      refused = "it was truncated";
+    else if (h.generation > state_.generation)
+      refused = "it knows of a truncation that the log does not";
+    else if (!found.epochs.empty() && h.epoch < found.epochs.back().epoch)
+      refused = "its epoch goes back";
+    if (refused) return false;
+    if (found.epochs.empty() || h.epoch > found.epochs.back().epoch)
+      found.epochs.push_back({h.epoch, h.base});
+    found.durable_end = std::max(found.durable_end, h.durable_end);
+    found.synced_end = std::max(found.synced_end, h.synced_end);
+    note_frame(active, view, position);
+    return true;
+  };
+  PESSOA_TRY(found.end, walk_frames(*file, key_, from, file_size, walk_depth::whole, take));
+  report.bytes_read += found.end.bytes_read;
+  found.why = refused ? refused : to_string(found.end.defect);
+  if (found.end.defect == frame_defect::unsupported)
+    return error{ec::unsupported_version, active.file->path() + " at byte "
+                                              + std::to_string(found.end.position)
+                                              + ": a frame of a newer format version"};
+  if (found.end.position < file_size) {
+    PESSOA_TRY(auto behind,
+               durable_end_recorded_in(*file, key_, found.end.position + 1, file_size, report.bytes_read));
+    found.durable_end = std::max(found.durable_end, behind.value_or(offset{0}));
+  }
+  found.durable_end = std::max(found.durable_end, active.file->index().durable_mark().value_or(offset{0}));
+  // What a finished truncation took is not missed; what an unfinished one takes is not either.
+  if (state_.truncating) found.durable_end = std::min(found.durable_end, state_.truncated_to);
+  return found;
+}
+
+std::vector<frame_input> segmented_log::lacking(const journal_frames& journal, offset end,
+                                                offset& reached) const {
+  std::vector<frame_input> lacking;
+  for (auto& entry : journal.entries) {
+    // A truncation syncs the segments, so they hold all that older generations wrote and that is still there.
+    bool current = entry.generation == state_.generation
+                   || (state_.truncating && entry.generation + 1 == state_.generation);
+    if (!current && !PESSOA_PLANT("ignore_generation")) continue;
+    auto head = parse_batch_header(entry.frame.batch);
+    if (!head.ok() || head->base_offset < end) continue;
+    if (state_.truncating && head->next_offset() > state_.truncated_to) break;
+    reached =
+        std::max(reached, head->base_offset); // a frame was journalled only when all before it was durable
+    if (head->base_offset != end) break;
+    end = head->next_offset();
+    reached = std::max(reached, end);
+    lacking.push_back(entry.frame);
+  }
+  return lacking;
+}
+
+result<void> segmented_log::recover(const journal_frames& journal, recovery_report& report) {
+  auto& active = runs_.back();
+  PESSOA_TRY(auto file, active.file->file());
+  PESSOA_TRY(auto file_size, file->size());
+  PESSOA_TRY(auto from, choose_start(report));
+  PESSOA_TRY(auto found, scan_active(from, file_size, report));
+  auto end = active.facts.end;
+  log_end_ = durable_end_ = synced_end_ = end;
+  tail_.last_crc = found.end.last_crc;
+
+  offset claimed = found.durable_end;
+  auto more = lacking(journal, end, claimed);
+  offset reached = end;
+  if (!more.empty()) {
+    PESSOA_TRY(auto last, parse_batch_header(more.back().batch));
+    reached = last.next_offset();
+  }
+  claimed = std::max(claimed,
+                     std::min(journal.lost_end, state_.truncating ? state_.truncated_to : journal.lost_end));
+  if (claimed > reached && claimed > state_.log_start && !PESSOA_PLANT("cut_below_durable_end"))
+    lose(active.file->path() + " ends at byte " + std::to_string(found.end.position) + " (offset "
+             + std::to_string(end.value()) + ": " + found.why + "), but offset "
+             + std::to_string(claimed.value()) + " was durable",
+         report);
+  if (journal.damage) lose(*journal.damage, report);
+  PESSOA_CHECK(settle_epochs(found, report));
+  return failed_ ? result<void>{} : settle(found, file_size, more, report);
+}
+
+result<void> segmented_log::settle_epochs(const scan& found, recovery_report& report) {
+  auto data = read_whole_file(env_, directory_ + "/epochs", 16u << 20);
+  auto saved = data.ok() ? epoch_lineage::decode(*data) : result<epoch_lineage>{data.error()};
+  if (!saved.ok() && saved.error().code == ec::unsupported_version)
+    return error{ec::unsupported_version, named() + ": file 'epochs': " + saved.error().message};
+  bool all_scanned = found.from == runs_.front().file->base();
+  auto merged = saved.ok() ? *saved : epoch_lineage{};
+  // Below the scan the file knows every epoch; from there on the frames do.
+  merged.truncate(found.from);
+  bool contradicts =
+      !found.epochs.empty() && !merged.starts().empty() && found.epochs.front().epoch < merged.last();
+  if ((!saved.ok() && !all_scanned) || contradicts || (merged.starts().empty() && !all_scanned))
+    return rebuild_epochs(report);
+  for (auto& start : found.epochs)
+    merged.note(start.epoch, start.start);
+  epochs_saved_ = saved.ok() ? *saved == merged : merged.starts().empty();
+  epochs_ = std::move(merged);
+  return {};
+}
+
+// Cuts the torn tail and appends what only the journal has.
+result<void> segmented_log::settle(const scan& found, uint64_t file_size,
+                                   const std::vector<frame_input>& from_journal, recovery_report& report) {
+  auto& active = runs_.back();
+  PESSOA_TRY(auto file, active.file->file());
+  if (found.end.position < file_size) {
+    PESSOA_CHECK(file->truncate(found.end.position));
+    report.torn_bytes_cut = file_size - found.end.position;
+  }
+  synced_end_ = std::min(found.synced_end, log_end_);
+  if (log_end_ < state_.log_start) {
+    // What was deleted is gone from the file too: the log goes on where it is said to begin.
+    PESSOA_CHECK(active.file->remove());
+    runs_.pop_back();
+    log_end_ = durable_end_ = synced_end_ = state_.log_start;
+    tail_ = {};
+    epochs_ = {};
+    epochs_saved_ = false;
+    PESSOA_CHECK(add_segment(state_.log_start));
+  }
+  // The frames to come must not claim more than what is known: nothing is synced yet.
+  durable_end_ = std::max(synced_end_, std::min(found.durable_end, log_end_));
+  if (!from_journal.empty()) {
+    PESSOA_CHECK(append(from_journal));
+    written_.clear();
+    report.frames_from_journal = from_journal.size();
+  }
+  return snapshots_.remove_above(log_end_);
+}
+
+} // namespace pessoa::persistence
