@@ -110,13 +110,13 @@ void add_output(CLI::App& app, bool& json) {
 void add_commands(CLI::App& root, invocation& inv) {
   root.require_subcommand(1);
   add_start(root, inv);
-  // LATER add_dev(root, inv);
+  add_dev(root, inv);
   add_topic(root, inv);
   add_produce(root, inv);
   add_consume(root, inv);
   add_group(root, inv);
   add_cluster(root, inv);
-  // LATER add_bench(root, inv);
+  add_bench(root, inv);
   add_profile(root, inv);
   add_completion(root, inv);
   add_version(root, inv);

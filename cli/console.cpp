@@ -117,10 +117,13 @@ int console::fail(const error& e) {
 }
 
 int console::usage(std::string_view message, std::string_view command) {
+  return refuse(exit_usage, message, std::string{command} + " --help");
+}
+
+int console::refuse(int status, std::string_view what, std::string_view remedy) {
   flush();
-  say(paint(colour::red, "error:") + " " + std::string{message} + "\n  try: " + std::string{command}
-      + " --help");
-  return exit_usage;
+  say(paint(colour::red, "error:") + " " + std::string{what} + "\n  try: " + std::string{remedy});
+  return status;
 }
 
 std::string console::paint(colour c, std::string_view text) const {

@@ -49,6 +49,8 @@ public:
   // Cause and remedy on stderr; returns the exit status.
   int fail(const error& e);
   int usage(std::string_view message, std::string_view command);
+  // The same with words of one's own, where no error code says it; returns `status`.
+  int refuse(int status, std::string_view what, std::string_view remedy);
   [[nodiscard]] std::string paint(colour c, std::string_view text) const; // for stderr
   [[nodiscard]] bool error_is_terminal() const { return err_terminal_; }
   [[nodiscard]] bool input_is_terminal() const;

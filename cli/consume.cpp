@@ -181,8 +181,8 @@ private:
 
 int consume(console& term, const consume_options& o) {
   if (o.group)
-    return term.fail({ec::unsupported_version, "consumer groups (-g) are not there yet in pessoa " PESSOA_VERSION
-                                               "; read from a place that you name with -o"});
+    return term.refuse(exit_failed, "consumer groups (-g) are not there yet in pessoa " PESSOA_VERSION,
+                       "-o OFFSET, which reads from a place that you name");
   auto to = resolve(o.connection, term);
   if (!to) return term.fail(to.error());
   auto settings = settings_for(*to);

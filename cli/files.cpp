@@ -13,15 +13,23 @@ namespace pessoa::cli {
 namespace {
 
 error failed(const std::string& what, const std::string& path, int number) {
-  return {number == ENOENT ? ec::not_found : ec::storage_failed,
-          what + " " + path + ": " + std::strerror(number)};
+  auto code = ec::storage_failed;
+  if (number == ENOENT) code = ec::not_found;
+  if (number == EACCES || number == EPERM || number == EROFS) code = ec::denied;
+  if (number == ENOSPC || number == EDQUOT) code = ec::disk_full;
+  return {code, what + " " + path + ": " + std::strerror(number)};
 }
 
 } // namespace
 
-result<std::string> read_file(const std::string& path) {
+result<std::string> read_file(const std::string& path, size_t offset) {
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return failed("cannot open", path, errno);
+  if (offset > 0 && ::lseek(descriptor, static_cast<off_t>(offset), SEEK_SET) < 0) {
+    int number = errno;
+    ::close(descriptor);
+    return failed("cannot read", path, number);
+  }
   std::string out;
   char piece[16384];
   while (true) {

@@ -7,8 +7,8 @@
 
 namespace pessoa::cli {
 
-// Errors: not_found; invalid_argument (it cannot be read, with the reason).
-result<std::string> read_file(const std::string& path);
+// Errors of both, with the reason: not_found, denied, disk_full, storage_failed.
+result<std::string> read_file(const std::string& path, size_t offset = 0); // from `offset` on
 // Makes the directories that are missing, writes a neighbour, renames it.
 result<void> write_file(const std::string& path, std::string_view text);
 

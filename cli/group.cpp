@@ -9,9 +9,8 @@ void add_group(CLI::App& root, invocation& inv) {
   app->prefix_command();
   app->callback([&inv] {
     inv.run = [&term = inv.term] {
-      return term.fail({ec::unsupported_version,
-                        "consumer groups are not there yet in pessoa " PESSOA_VERSION
-                        "; 'pessoa consume TOPIC -o OFFSET' reads from a place that you name"});
+      return term.refuse(exit_failed, "consumer groups are not there yet in pessoa " PESSOA_VERSION,
+                         "pessoa consume TOPIC -o OFFSET, which reads from a place that you name");
     };
   });
 }

@@ -34,7 +34,7 @@ public:
   }
 
 private:
-  error failed() const { return {ec::storage_failed, "cannot read " + name_ + ": " + std::strerror(errno)}; }
+  error failed() const { return {ec::not_found, "cannot read " + name_ + ": " + std::strerror(errno)}; }
 
   std::string name_;
   std::vector<pollfd> waited_; // the stops, then what is read
@@ -55,7 +55,7 @@ result<open_file> open_file::open(const std::string& path) {
     descriptor = -1;
     number = EISDIR;
   }
-  if (descriptor < 0) return error{ec::storage_failed, "cannot open " + path + ": " + std::strerror(number)};
+  if (descriptor < 0) return error{ec::not_found, "cannot open " + path + ": " + std::strerror(number)};
   // A hint for the read-ahead; a pipe refuses it, which is no matter.
   (void)::posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
   return open_file{descriptor};

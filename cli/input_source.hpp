@@ -15,7 +15,7 @@ std::unique_ptr<byte_source> make_source(int descriptor, std::string name, std::
 // A descriptor that closes itself.
 class open_file {
 public:
-  // Error: not_found or storage_failed, with the reason.
+  // Error: not_found, with the reason.
   static result<open_file> open(const std::string& path);
   open_file(open_file&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   open_file& operator=(open_file&& other) noexcept {

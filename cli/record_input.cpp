@@ -77,7 +77,7 @@ record_input::record_input(input_format format, byte_source& source, std::option
       buffer_(new char[read_bytes]), capacity_(read_bytes) {}
 
 error record_input::refused(std::string why) const {
-  return {ec::invalid_record, "record " + std::to_string(count_ + 1) + " of the input: " + std::move(why)};
+  return {ec::invalid_argument, "record " + std::to_string(count_ + 1) + " of the input: " + std::move(why)};
 }
 
 // Makes room and reads more. False at the end of the input.

@@ -56,7 +56,7 @@ public:
   // `null_text`: a key or value that is exactly this text is null. Requires: `source` outlives this.
   record_input(input_format format, byte_source& source, std::optional<std::string> null_text = {});
 
-  // The next record; nullopt at the end. Errors: invalid_record (with the record's number: a separator is
+  // The next record; nullopt at the end. Errors: invalid_argument (with the record's number: a separator is
   // missing, a number is none, JSON that is no record), message_too_large, and those of the source.
   result<std::optional<input_record>> next();
   // Records returned so far.

@@ -106,7 +106,6 @@ partition_queue::actions partition_queue::advance(instant now, const std::option
         b->causes.add(*hindrance);
         break;
       }
-    out.want_metadata = !empty();
   }
   expire(now, hindrance, out);
   settle();

@@ -67,7 +67,10 @@ public:
 
   // -- callers ---
   enum class wake { no, yes }; // yes: advance() has something to do
-  // Requires: batch_builder::upper_bound(record) + batch_header_size <= request_bytes_max, record.time set.
+  [[nodiscard]] bool fits(size_t upper_bound) const {
+    return batch_header_size + upper_bound <= settings_.request_bytes_max;
+  }
+  // Requires: fits(batch_builder::upper_bound(record)), record.time is set.
   // `charged` is handed back (actions::released) when the batch's memory is free.
   wake append(const pessoa::record_view& record, size_t charged, delivery_callback done, instant now);
   // What is there now need not linger.

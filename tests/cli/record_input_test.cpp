@@ -110,7 +110,7 @@ TEST_CASE("input: partition, time and headers can be read", "[cli][input]") {
   CHECK(as_text(*first.record.headers[1].value) == "2");
   auto second = input.next();
   REQUIRE_FALSE(second.ok());
-  CHECK(second.error().code == ec::invalid_record);
+  CHECK(second.error().code == ec::invalid_argument);
   CHECK_THAT(second.error().message, Contains("record 2") && Contains("%d"));
 }
 
