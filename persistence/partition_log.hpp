@@ -62,6 +62,7 @@ struct recovery_report {
   uint64_t bytes_read = 0; // bounded by what was not known durable
   uint64_t torn_bytes_cut = 0;
   uint64_t frames_from_journal = 0;
+  std::optional<offset> written_again_from; // what follows was not known to be synced, and was written anew
   bool index_rebuilt = false;
   bool producers_rebuilt = false;
   std::optional<std::string> loss; // damage below the recorded durable end: this replica has lost data

@@ -54,7 +54,8 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
     PESSOA_TRY(clean, open_clean(report));
   }
   if (!clean) PESSOA_CHECK(recover(journal, report));
-  PESSOA_CHECK(load_producers(report));
+  if (clean) PESSOA_CHECK(load_producers(report));
+  producers_loaded_ = true;
   report.clean = clean;
   if (failed_) return {};
   if (!clean) PESSOA_CHECK(sync_recovered());
@@ -265,7 +266,6 @@ result<void> segmented_log::load_producers(recovery_report& report) {
   }
   std::lock_guard lock{facts_};
   producers_ = std::move(table);
-  producers_loaded_ = true;
   return {};
 }
 

@@ -194,6 +194,8 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
          report);
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
+  // This reads what the scan did not, and may find damage there: nothing is touched before that is known.
+  PESSOA_CHECK(load_producers(report));
   return failed_ ? result<void>{} : settle(found, file_size, journal, std::move(more), report);
 }
 
@@ -233,6 +235,7 @@ result<void> segmented_log::settle(const scan& found, uint64_t file_size, const 
   }
   auto mark = active.file->index().durable_mark().value_or(offset{0});
   synced_end_ = std::min(log_end_, std::max({found.synced_end, mark, found.from}));
+  if (synced_end_ < log_end_ || !from_journal.empty()) report.written_again_from = synced_end_;
   if (synced_end_ < log_end_ && !PESSOA_PLANT("trust_the_page_cache"))
     PESSOA_CHECK(write_again(synced_end_, found, journal, from_journal));
   // The frames to come must not claim more than what is known: nothing is synced yet.

@@ -112,7 +112,7 @@ void storage_world::check_recovered(hosted& log, const recovery_report& report) 
     fail("producers are remembered", name(log) + ": what the log knows of producers is not what it contains");
   // From now on all of it counts: a start syncs what it found.
   model.acked_end = end;
-  model.last_commit = std::min(model.last_commit, end);
+  model.last_commit = std::min(model.last_commit, report.written_again_from.value_or(end));
 }
 
 void storage_world::read_back(hosted& log, bool to_the_end) {
