@@ -83,6 +83,7 @@ private:
     walk_start start;                   // and the segment's facts there
     segment_facts before;
     std::vector<epoch_start> epochs;      // first frame of each epoch met
+    const char* contradiction = nullptr; // files that no crash can leave like this
     std::string why;                      // it stopped where it did
   };
   result<void> sync_recovered();
@@ -105,6 +106,7 @@ private:
   result<void> copy_tail(offset known, const std::vector<frame_input>& frames);
   [[nodiscard]] std::vector<frame_input> lacking(const journal_frames& journal, offset end,
                                                  offset& reached) const;
+  static bool epochs_ascend(const std::vector<frame_input>& frames, leader_epoch from);
   void note_frame(run& active, const frame_view& view, uint64_t position);
   static result<std::optional<uint32_t>> last_crc_of(const run& sealed, const partition_key& key);
 

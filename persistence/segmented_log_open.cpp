@@ -185,6 +185,7 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
          report);
   else
     index.add({next_base, size, sealed.facts.max_time, sealed.facts.last_append, index_kind::end});
+  sealed.facts.end = std::min(sealed.facts.end, next_base);
   tail_.last_indexed = 0;
   sealed.file->release();
   return {};

@@ -109,14 +109,17 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   const char* refused = nullptr; // whole, and still not ours
   auto take = [&](const frame_view& view, uint64_t position, byte_view) {
     auto& h = view.header;
-    bool cut = h.base >= state_.truncated_to && h.generation < state_.generation;
-    bool unfinished = state_.truncating && view.next_offset() > state_.truncated_to;
-    if (cut || unfinished)
-      refused = "it was truncated";
-    else if (h.generation > state_.generation)
-      refused = "it knows of a truncation that the log does not";
+    bool behind = state_.truncating ? view.next_offset() > state_.truncated_to : h.base >= state_.truncated_to;
+    bool older = h.generation < state_.generation;
+    if (behind && older && state_.truncating)
+      refused = "it was truncated"; // by what this start finishes
+    else if (behind && older)
+      found.contradiction = "a frame that was truncated is still there";
+    else if (h.generation > state_.generation || (behind && state_.truncating))
+      found.contradiction = "a frame knows of a truncation that the log does not";
     else if (!found.epochs.empty() && h.epoch < found.epochs.back().epoch)
-      refused = "its epoch goes back";
+      found.contradiction = "an epoch goes back";
+    if (found.contradiction) refused = found.contradiction;
     if (refused) return false;
     if (found.epochs.empty() || h.epoch > found.epochs.back().epoch)
       found.epochs.push_back({h.epoch, h.base});
@@ -164,6 +167,15 @@ std::vector<frame_input> segmented_log::lacking(const journal_frames& journal, o
   return lacking;
 }
 
+bool segmented_log::epochs_ascend(const std::vector<frame_input>& frames, leader_epoch from) {
+  for (auto& frame : frames) {
+    auto head = parse_batch_header(frame.batch);
+    if (!head.ok() || head->epoch < from) return false;
+    from = head->epoch;
+  }
+  return true;
+}
+
 result<void> segmented_log::recover(const journal_frames& journal, recovery_report& report) {
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
@@ -192,10 +204,16 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
              + std::to_string(end.value()) + ": " + found.why + "), but offset "
              + std::to_string(claimed.value()) + " was durable",
          report);
+  if (found.contradiction)
+    lose(active.file->path() + " at byte " + std::to_string(found.end.position) + ": " + found.contradiction, report);
+  for (auto& entry : journal.entries)
+    if (entry.generation > state_.generation || (state_.truncating && entry.generation == state_.generation))
+      lose("the journal knows of a truncation that the log does not", report);
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
   // This reads what the scan did not, and may find damage there: nothing is touched before that is known.
   PESSOA_CHECK(load_producers(report));
+  if (!epochs_ascend(more, epochs_.last())) lose("the epochs of the journal's frames go back", report);
   return failed_ ? result<void>{} : settle(found, file_size, journal, std::move(more), report);
 }
 

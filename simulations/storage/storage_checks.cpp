@@ -157,6 +157,21 @@ offset storage_world::frame_at(hosted& log, const std::string& file, uint64_t by
   return walked.ok() ? found : offset{-1};
 }
 
+// Where the header of that frame begins.
+std::optional<uint64_t> storage_world::header_at(hosted& log, const std::string& file, uint64_t byte) {
+  auto base = parse_file_name(file.substr(file.find_last_of('/') + 1), segment_suffix);
+  auto opened = disk.env().open_file(file, open_mode::read);
+  std::optional<uint64_t> found;
+  if (!base || !opened.ok()) return found;
+  auto look = [&](const frame_view& view, uint64_t position, byte_view) {
+    if (position <= byte && byte < position + view.header.frame_length) found = position;
+    return !found;
+  };
+  auto size = (*opened)->size();
+  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0, walk_depth::heads, look);
+  return walked.ok() ? found : std::nullopt;
+}
+
 // One bit rots while the process is down: what is served is right, and what is missing is reported.
 void storage_world::check_flipped() {
   auto& env = disk.env();
@@ -179,6 +194,9 @@ void storage_world::check_flipped() {
   auto size = whole(env, file).size();
   if (size == 0) return;
   auto bit = random.below(size * 8);
+  // Half of the time within a frame's header: it is small, and everything hangs on it.
+  if (auto header = in_segment && random.below(2) == 0 ? header_at(logs[owner], file, bit / 8) : std::nullopt)
+    bit = *header * 8 + random.below(frame_header_size * 8);
   auto hit = owner < logs.size() ? frame_at(logs[owner], file, bit / 8) : offset{-1};
   disk.flip_bit(file, bit);
   ++outcome.flips;

@@ -149,7 +149,7 @@ void read_all(const partition_log& log) {
       PESSOA_ASSERT(got.error().code == ec::corrupt_data, got.error());
       return;
     }
-    PESSOA_ASSERT(got->next > at && !got->data.empty(), got->next, at);
+    PESSOA_ASSERT(got->next > at && !got->data.empty(), got->next, at, log.log_start(), end, log.segment_count());
     for (auto rest = got->data.view(); !rest.empty();) {
       auto head = parse_batch_header(rest);
       PESSOA_ASSERT(head.ok() && head->size() <= rest.size() && batch_crc_matches(rest.first(head->size())), at);
