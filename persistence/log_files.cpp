@@ -76,7 +76,8 @@ result<log_state> log_state::decode(byte_view data) {
   state.truncated_to = offset{in.get<int64_t>()};
   auto truncating = in.get<uint8_t>();
   state.truncating = truncating != 0;
-  if (!in.at_end() || state.log_start.value() < 0 || state.log_start > offset_max || state.truncated_to.value() < 0 || truncating > 1)
+  if (!in.at_end() || state.log_start.value() < 0 || state.log_start > offset_max
+      || state.truncated_to.value() < 0 || truncating > 1)
     return error{ec::corrupt_data, "its fields are out of range"};
   return state;
 }

@@ -76,7 +76,11 @@ struct journal_frames {
     uint32_t generation; // of the log when it was written: a later truncation took it away
   };
   std::vector<entry> entries;
-  offset lost_end{0}; // frames below this were in the journal and may be damaged
+  struct lost_frames {
+    uint32_t generation;
+    offset end;
+  };
+  std::vector<lost_frames> lost; // were in the journal and are damaged there; the segments may have them
   std::optional<std::string>
       damage; // the journal is damaged and nobody can say whose frames: every log is in doubt
 };

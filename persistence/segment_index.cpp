@@ -109,8 +109,10 @@ random_file* segment_index::file_to_write() {
   auto* f = file();
   if (!f) return nullptr;
   bool ready = true;
-  if (headless_) ready = f->truncate(0).ok() && f->write_at(0, byte_view{header_}).ok();
-  else if (stale_) ready = f->truncate(header_size + in_file_ * entry_size).ok();
+  if (headless_)
+    ready = f->truncate(0).ok() && f->write_at(0, byte_view{header_}).ok();
+  else if (stale_)
+    ready = f->truncate(header_size + in_file_ * entry_size).ok();
   headless_ = stale_ = false;
   if (ready) return f;
   broken_ = true;

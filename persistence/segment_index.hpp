@@ -89,7 +89,7 @@ private:
   bool damaged_ = false;
   bool headless_ = false; // the file has no header of ours
   bool stale_ = false;    // the file goes on behind what counts
-  bool broken_ = false; // a write failed: memory only from then on
+  bool broken_ = false;   // a write failed: memory only from then on
 };
 
 } // namespace pessoa::persistence

@@ -80,11 +80,11 @@ private:
     walk_end end;
     offset from{0};                       // base offset of the first frame scanned
     offset durable_end{0}, synced_end{0}; // the largest recorded
-    walk_start start;                   // and the segment's facts there
+    walk_start start;                     // and the segment's facts there
     segment_facts before;
-    std::vector<epoch_start> epochs;      // first frame of each epoch met
+    std::vector<epoch_start> epochs;     // first frame of each epoch met
     const char* contradiction = nullptr; // files that no crash can leave like this
-    std::string why;                      // it stopped where it did
+    std::string why;                     // it stopped where it did
   };
   result<void> sync_recovered();
   result<void> load_state(recovery_report& report);
@@ -168,7 +168,7 @@ private:
   tail tail_;
   std::vector<bytes> written_; // of the last write, until it is durable
   bool producers_loaded_ = false;
-  bool touched_ = false; // recovery changed the active file
+  bool touched_ = false;          // recovery changed the active file
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
   std::shared_ptr<background> background_;
 

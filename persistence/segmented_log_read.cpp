@@ -153,7 +153,7 @@ result<read_batches> segmented_log::read(offset from, offset limit, size_t bytes
   PESSOA_TRY(auto have, file->read_at(begin, buffer.get(), wanted));
   read_batches out{{}, from, from};
   size_t in = 0, packed = 0; // read so far, and kept at the front
-  bool crosses = false; // the batch asked for ends above the limit
+  bool crosses = false;      // the batch asked for ends above the limit
   std::optional<offset> expected;
   for (;;) {
     auto position = begin + in;

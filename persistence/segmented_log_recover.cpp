@@ -109,7 +109,8 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   const char* refused = nullptr; // whole, and still not ours
   auto take = [&](const frame_view& view, uint64_t position, byte_view) {
     auto& h = view.header;
-    bool behind = state_.truncating ? view.next_offset() > state_.truncated_to : h.base >= state_.truncated_to;
+    bool behind =
+        state_.truncating ? view.next_offset() > state_.truncated_to : h.base >= state_.truncated_to;
     bool older = h.generation < state_.generation;
     if (behind && older && state_.truncating)
       refused = "it was truncated"; // by what this start finishes
@@ -197,15 +198,19 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
     PESSOA_TRY(auto last, parse_batch_header(more.back().batch));
     reached = last.next_offset();
   }
-  claimed = std::max(claimed,
-                     std::min(journal.lost_end, state_.truncating ? state_.truncated_to : journal.lost_end));
+  for (auto& lost : journal.lost) // what an older generation wrote is in the segments, or was truncated
+    if (lost.generation == state_.generation)
+      claimed = std::max(claimed, lost.end);
+    else if (state_.truncating && lost.generation + 1 == state_.generation)
+      claimed = std::max(claimed, std::min(lost.end, state_.truncated_to));
   if (claimed > reached && claimed > state_.log_start && !PESSOA_PLANT("cut_below_durable_end"))
     lose(active.file->path() + " ends at byte " + std::to_string(found.end.position) + " (offset "
              + std::to_string(end.value()) + ": " + found.why + "), but offset "
              + std::to_string(claimed.value()) + " was durable",
          report);
   if (found.contradiction)
-    lose(active.file->path() + " at byte " + std::to_string(found.end.position) + ": " + found.contradiction, report);
+    lose(active.file->path() + " at byte " + std::to_string(found.end.position) + ": " + found.contradiction,
+         report);
   for (auto& entry : journal.entries)
     if (entry.generation > state_.generation || (state_.truncating && entry.generation == state_.generation))
       lose("the journal knows of a truncation that the log does not", report);

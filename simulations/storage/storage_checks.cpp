@@ -153,7 +153,8 @@ offset storage_world::frame_at(hosted& log, const std::string& file, uint64_t by
     return true;
   };
   auto size = (*opened)->size();
-  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0, walk_depth::whole, look);
+  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0,
+                            walk_depth::whole, look);
   return walked.ok() ? found : offset{-1};
 }
 
@@ -168,7 +169,8 @@ std::optional<uint64_t> storage_world::header_at(hosted& log, const std::string&
     return !found;
   };
   auto size = (*opened)->size();
-  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0, walk_depth::heads, look);
+  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0,
+                            walk_depth::heads, look);
   return walked.ok() ? found : std::nullopt;
 }
 
@@ -186,7 +188,9 @@ void storage_world::check_flipped() {
   add("data/journal", logs.size());
   if (files.empty()) return;
   // Segments twice as often as the rest.
-  auto is_segment = [](const auto& f) { return f.first.size() > 4 && f.first.substr(f.first.size() - 4) == ".log"; };
+  auto is_segment = [](const auto& f) {
+    return f.first.size() > 4 && f.first.substr(f.first.size() - 4) == ".log";
+  };
   auto rest = std::partition(files.begin(), files.end(), is_segment);
   auto segments = static_cast<uint64_t>(rest - files.begin());
   bool in_segment = segments > 0 && random.below(3) != 0;
@@ -224,8 +228,9 @@ void storage_world::check_flipped() {
       if (!got.ok() && got.error().code != ec::corrupt_data)
         fail("damage has its error", to_string(got.error()));
       if (got.ok() && owner == i && batch.base == hit && report.frames_from_journal == 0)
-        fail("damage is noticed", name(log) + " serves offset " + std::to_string(hit.value()) + " although bit "
-                                      + std::to_string(bit) + " of " + file + ", in its frame, was flipped");
+        fail("damage is noticed", name(log) + " serves offset " + std::to_string(hit.value())
+                                      + " although bit " + std::to_string(bit) + " of " + file
+                                      + ", in its frame, was flipped");
       if (!got.ok())
         reported = true;
       else if (!same_bytes(got->data, batch.data))

@@ -51,7 +51,8 @@ struct node { // one life on a disk
     settings.reserve_bytes = 0;
     service = commit_service::open(disk.env(), journal_path, pool, time, settings);
     if (!service.ok()) return;
-    log = partition_log::open(disk.env(), log_path, key, small_log(), false, (*service)->recovered(key), report);
+    log = partition_log::open(disk.env(), log_path, key, small_log(), false, (*service)->recovered(key),
+                              report);
   }
   tests::step_pool pool;
   tests::manual_clock time;
@@ -106,7 +107,8 @@ void mend(std::vector<uint8_t>& data, size_t at, bool small_file) {
       if (size >= batch_header_size && size <= data.size() - begin - frame_header_size) {
         store_be(batch + 17, crc32c({batch + 21, size - 21}));
         std::memcpy(data.data() + begin + 72, batch + 17, 4);
-        std::reverse(data.data() + begin + 72, data.data() + begin + 76); // big-endian there, little-endian here
+        std::reverse(data.data() + begin + 72,
+                     data.data() + begin + 76); // big-endian there, little-endian here
       }
     }
     store_le(data.data() + begin + 76, crc32c({data.data() + begin, 76}));
@@ -123,18 +125,33 @@ void edit(files& all, fuzz::byte_source& in) {
   auto value = in.byte();
   count = std::min(count, data.size() - at);
   switch (what % 8) {
-    case 0: if (!data.empty()) data[at] = value; break;
-    case 1: if (!data.empty()) data[at] = static_cast<uint8_t>(data[at] ^ (1u << (value % 8))); break;
-    case 2: std::fill_n(data.begin() + static_cast<ptrdiff_t>(at), count, value); break;
-    case 3: data.resize(at); break;
-    case 4: data.insert(data.end(), count, value); break;
-    case 5: data.erase(data.begin() + static_cast<ptrdiff_t>(at), data.begin() + static_cast<ptrdiff_t>(at + count)); break;
-    case 6: data = std::next(all.begin(), value % static_cast<ptrdiff_t>(all.size()))->second; break;
-    case 7: { // a piece of it again, at its end
-      std::vector<uint8_t> piece{data.begin() + static_cast<ptrdiff_t>(at), data.begin() + static_cast<ptrdiff_t>(at + count)};
-      data.insert(data.end(), piece.begin(), piece.end());
-      break;
-    }
+  case 0:
+    if (!data.empty()) data[at] = value;
+    break;
+  case 1:
+    if (!data.empty()) data[at] = static_cast<uint8_t>(data[at] ^ (1u << (value % 8)));
+    break;
+  case 2:
+    std::fill_n(data.begin() + static_cast<ptrdiff_t>(at), count, value);
+    break;
+  case 3:
+    data.resize(at);
+    break;
+  case 4:
+    data.insert(data.end(), count, value);
+    break;
+  case 5:
+    data.erase(data.begin() + static_cast<ptrdiff_t>(at), data.begin() + static_cast<ptrdiff_t>(at + count));
+    break;
+  case 6:
+    data = std::next(all.begin(), value % static_cast<ptrdiff_t>(all.size()))->second;
+    break;
+  case 7: { // a piece of it again, at its end
+    std::vector<uint8_t> piece{data.begin() + static_cast<ptrdiff_t>(at),
+                               data.begin() + static_cast<ptrdiff_t>(at + count)};
+    data.insert(data.end(), piece.begin(), piece.end());
+    break;
+  }
   }
   if ((what & 0x40) != 0) mend(data, at, item->first.find('.') == std::string::npos);
   if ((what & 0x80) != 0 && all.size() > 1) all.erase(item);
@@ -149,10 +166,12 @@ void read_all(const partition_log& log) {
       PESSOA_ASSERT(got.error().code == ec::corrupt_data, got.error());
       return;
     }
-    PESSOA_ASSERT(got->next > at && !got->data.empty(), got->next, at, log.log_start(), end, log.segment_count());
+    PESSOA_ASSERT(got->next > at && !got->data.empty(), got->next, at, log.log_start(), end,
+                  log.segment_count());
     for (auto rest = got->data.view(); !rest.empty();) {
       auto head = parse_batch_header(rest);
-      PESSOA_ASSERT(head.ok() && head->size() <= rest.size() && batch_crc_matches(rest.first(head->size())), at);
+      PESSOA_ASSERT(head.ok() && head->size() <= rest.size() && batch_crc_matches(rest.first(head->size())),
+                    at);
       at = head->next_offset();
       rest = rest.subspan(head->size());
     }
@@ -163,7 +182,8 @@ void read_all(const partition_log& log) {
 
 auto facts_of(const node& one) {
   auto& log = **one.log;
-  return std::tuple{log.log_start(), log.log_end(), log.generation(), log.lineage(), log.failed().has_value()};
+  return std::tuple{log.log_start(), log.log_end(), log.generation(), log.lineage(),
+                    log.failed().has_value()};
 }
 
 std::string text_of(const decltype(facts_of(std::declval<node&>()))& facts) {
@@ -206,7 +226,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     PESSOA_ASSERT((*one.log)->failed().has_value() == one.report.loss.has_value());
     read_all(**one.log);
     auto facts = facts_of(one);
-    PESSOA_ASSERT(!before || *before == facts, text_of(*before), text_of(facts), one.report.loss.value_or(""));
+    PESSOA_ASSERT(!before || *before == facts, text_of(*before), text_of(facts),
+                  one.report.loss.value_or(""));
     before = facts;
     disk.crash(sim::crash_kind::kill);
   }
