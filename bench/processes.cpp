@@ -89,7 +89,9 @@ usage child::wait() {
   rusage used{};
   if (wait4(pid_, &status, 0, &used) != pid_) throw std::runtime_error("wait4");
   waited_ = true;
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   usage out;
   out.wall_seconds = now_seconds() - started_;
   out.cpu_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
@@ -110,7 +112,8 @@ scratch_directory::~scratch_directory() {
 std::string pessoa_binary() {
   auto self = std::filesystem::read_symlink("/proc/self/exe");
   auto binary = self.parent_path().parent_path() / "pessoa";
-  if (!std::filesystem::exists(binary)) throw std::runtime_error(binary.string() + " is missing: build it first");
+  if (!std::filesystem::exists(binary))
+    throw std::runtime_error(binary.string() + " is missing: build it first");
   return binary.string();
 }
 
@@ -128,9 +131,9 @@ std::string run(const std::vector<std::string>& arguments, const std::string& lo
 namespace {
 
 std::vector<std::string> node_arguments(const std::string& directory, const std::vector<std::string>& extra) {
-  std::vector<std::string> arguments = {pessoa_binary(), "start",       "--data",        directory + "/data", "--new",
-                                        "--listen",      "127.0.0.1:0", "--kafka-listen", "off",
-                                        "--http-listen", "127.0.0.1:0"};
+  std::vector<std::string> arguments = {pessoa_binary(), "start",         "--data",      directory + "/data",
+                                        "--new",         "--listen",      "127.0.0.1:0", "--kafka-listen",
+                                        "off",           "--http-listen", "127.0.0.1:0"};
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   return arguments;
 }

@@ -64,7 +64,8 @@ int compare(int rounds, int count) {
   for (int round = 0; round < rounds; ++round) {
     bare.push_back(bare_sync_ms(home.path() + "/bare", count));
     trips.push_back(produce_ms(producer, count));
-    std::fprintf(stderr, "round %d: bare sync %.3f ms, round trip %.3f ms\n", round + 1, bare.back(), trips.back());
+    std::fprintf(stderr, "round %d: bare sync %.3f ms, round trip %.3f ms\n", round + 1, bare.back(),
+                 trips.back());
   }
   auto syncs = node.metric("pessoa_storage_syncs_total") - before;
   auto records = static_cast<double>(rounds) * count;

@@ -153,9 +153,7 @@ public:
 
 error to_error(const Status& status) {
   auto text = status.ToString();
-  auto mentions = [&](ec code) {
-    return text.find(std::string{describe(code).name} + ": ") != std::string::npos;
-  };
+  auto mentions = [&](ec code) { return text.find(std::string{describe(code).name} + ": ") != std::string::npos; };
   if (status.IsNotFound()) return {ec::not_found, text};
   if (status.IsCorruption()) return {ec::corrupt_data, text};
   for (auto code : {ec::disk_full, ec::directory_in_use}) // put there by to_status
