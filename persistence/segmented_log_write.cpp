@@ -15,11 +15,6 @@ constexpr uint8_t zeros[frame_alignment] = {};
 
 } // namespace
 
-struct segmented_log::batch_to_write {
-  const frame_input* input;
-  batch_header head;
-};
-
 struct segmented_log::mark {
   offset log_end;
   size_t segments;
@@ -159,24 +154,29 @@ result<void> segmented_log::write_run(std::span<batch_to_write> batches) {
 // Takes back what append did since `before`. None of it was answered, journalled or synced as durable.
 result<void> segmented_log::undo(const mark& before) {
   std::unique_lock lock{shape_};
+  // First what claims that it was durable (a roll syncs), then the segments behind, then the frames: whatever a crash
+  // leaves of this, nobody misses what is gone.
+  auto& active = runs_[before.segments - 1];
+  auto& index = active.file->index();
+  auto entries = index.entries();
+  size_t kept = 0;
+  while (kept < entries.size() && entries[kept].at < before.log_end)
+    ++kept;
+  index.keep(kept);
+  index.set_durable_mark(std::min(synced_end_, before.log_end));
+  index.sync();
+  if (!index.usable()) PESSOA_CHECK(env_.remove_file(active.file->index_path()));
   while (runs_.size() > before.segments) {
     PESSOA_CHECK(runs_.back().file->remove());
     std::lock_guard facts{facts_};
     runs_.pop_back();
   }
-  auto& active = runs_.back();
+  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
+  PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_CHECK(file->truncate(before.facts.size));
   // It will be answered "nothing was done", so no crash may bring it back.
   PESSOA_CHECK(file->sync());
-  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
-  PESSOA_CHECK(env_.sync_directory(directory_));
-  auto entries = active.file->index().entries();
-  size_t kept = 0;
-  while (kept < entries.size() && entries[kept].at < before.log_end)
-    ++kept;
-  active.file->index().keep(kept);
-  active.file->index().set_durable_mark(std::min(durable_end_, before.log_end));
   tail_ = before.at;
   written_.clear();
   {
@@ -273,16 +273,14 @@ result<offset> segmented_log::sync_segments() {
   PESSOA_CHECK(save_epochs_if_new());
   PESSOA_TRY(auto file, active->file());
   if (!PESSOA_PLANT("skip_segment_sync")) PESSOA_CHECK(file->sync());
-  offset durable;
   {
     std::lock_guard lock{facts_};
     if (generation != state_.generation) return synced_end_; // truncated meanwhile: it synced what is left
     synced_end_ = std::max(synced_end_, target);
     durable_end_ = std::max(durable_end_, synced_end_);
-    durable = durable_end_;
   }
   active->index().flush();
-  active->index().set_durable_mark(durable);
+  active->index().set_durable_mark(target);
   return target;
 }
 

@@ -29,6 +29,9 @@ private:
 
 struct storage_world {
   explicit storage_world(uint64_t seed);
+  ~storage_world() {
+    if (pool) pool->kill(); // a check failed: nothing goes on
+  }
   void run();
 
   struct hosted {

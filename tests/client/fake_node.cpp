@@ -5,7 +5,8 @@
 
 #include <capnp/rpc-twoparty.h>
 
-#include <catch2/catch.hpp>
+#include <iostream>
+#include <stdexcept>
 
 namespace pessoa::client::test {
 
@@ -418,7 +419,7 @@ private:
 } // namespace
 
 // One listening node and its connections.
-struct fake_cluster::node : kj::TaskSet::ErrorHandler {
+struct fake_cluster::node final : kj::TaskSet::ErrorHandler {
   struct connection {
     kj::Own<kj::AsyncIoStream> stream;
     capnp::TwoPartyVatNetwork network;
@@ -453,7 +454,7 @@ struct fake_cluster::node : kj::TaskSet::ErrorHandler {
       return accept();
     });
   }
-  void taskFailed(kj::Exception&& e) override { FAIL_CHECK(e.getDescription().cStr()); }
+  void taskFailed(kj::Exception&& e) override { std::cerr << e.getDescription().cStr() << "\n"; }
 
   fake_world& world;
   int32_t id;
