@@ -166,6 +166,7 @@ private:
   tail tail_;
   std::vector<bytes> written_; // of the last write, until it is durable
   bool producers_loaded_ = false;
+  bool touched_ = false; // recovery changed the active file
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
   std::shared_ptr<background> background_;
 

@@ -44,6 +44,8 @@ void segmented_log::lose(std::string what, recovery_report& report) {
 
 result<void> segmented_log::open(bool clean_stop, journal_frames journal, recovery_report& report) {
   PESSOA_CHECK(env_.create_directories(directory_));
+  // What the files say is acted on, and that cannot be taken back: the names a crash left must stay, then.
+  if (!clean_stop) PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_CHECK(load_state(report));
   PESSOA_CHECK(find_segments(report));
   if (runs_.empty()) return {};
@@ -75,7 +77,7 @@ result<void> segmented_log::sync_recovered() {
   auto& active = *runs_.back().file;
   // The mark is written only after a sync of file and names: where it stands at the end, the file needs none. The names
   // of the small files may be newer.
-  if (synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
+  if (!touched_ && synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
     return env_.sync_directory(directory_);
   PESSOA_TRY(auto file, active.file());
   if (!PESSOA_PLANT("recovered_log_not_synced")) {
@@ -170,7 +172,8 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
                          }));
   report.bytes_read += walked.bytes_read;
   if (sealed.facts.end == next_base && walked.position < size && !failed_) {
-    // A start was cut short between giving the tail a segment of its own and taking it from here.
+    // A start was cut short between giving the tail a segment of its own and taking it from here. The names were synced
+    // when this start began.
     PESSOA_CHECK(file->truncate(walked.position));
     PESSOA_CHECK(file->sync());
     size = walked.position;

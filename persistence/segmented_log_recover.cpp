@@ -225,6 +225,11 @@ result<void> segmented_log::settle(const scan& found, uint64_t file_size, const 
   if (found.end.position < file_size) {
     PESSOA_CHECK(file->truncate(found.end.position));
     report.torn_bytes_cut = file_size - found.end.position;
+    touched_ = true;
+  } else if (state_.truncating) {
+    // The truncation before may have failed in its sync, and look done without being so: it is done anew.
+    PESSOA_CHECK(file->truncate(file_size + frame_alignment));
+    PESSOA_CHECK(file->truncate(file_size));
   }
   auto mark = active.file->index().durable_mark().value_or(offset{0});
   synced_end_ = std::min(log_end_, std::max({found.synced_end, mark, found.from}));
