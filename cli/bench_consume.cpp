@@ -41,11 +41,17 @@ public:
       if (batch->empty()) continue;
       last_ = nanoseconds_now();
       latency_.record(last_ - asked);
+      // Only what was asked for counts: the last batch of several clients brings more.
+      auto before = progress_.records.fetch_add(batch->size());
+      auto wanted = static_cast<uint64_t>(wanted_);
+      auto counted = before >= wanted ? 0 : std::min<uint64_t>(batch->size(), wanted - before);
+      progress_.records.fetch_sub(batch->size() - counted);
       uint64_t bytes = 0;
-      for (auto& r : *batch)
+      for (size_t i = 0; i < counted; ++i) {
+        auto& r = (*batch)[i];
         bytes += (r.key ? r.key->size() : 0) + (r.value ? r.value->size() : 0);
+      }
       progress_.bytes.fetch_add(bytes, std::memory_order_relaxed);
-      progress_.records.fetch_add(batch->size(), std::memory_order_relaxed);
     }
   }
   void limit(int64_t wanted) { wanted_ = wanted; }
