@@ -1,5 +1,6 @@
 #include "node/stream_filter.hpp"
 
+#include "node/linger.hpp"
 #include "schema/assert.hpp"
 
 #include <kj/debug.h>
@@ -328,18 +329,9 @@ void stream_filter::shutdownWrite() {
 }
 
 kj::Promise<void> stream_filter::linger(duration patience) {
-  struct discard {
-    static kj::Promise<void> from(kj::AsyncIoStream& stream, kj::ArrayPtr<kj::byte> scratch) {
-      return stream.tryRead(scratch.begin(), 1, scratch.size()).then([&stream, scratch](size_t count) {
-        return count == 0 ? kj::Promise<void>{kj::READY_NOW} : from(stream, scratch);
-      });
-    }
-  };
   reads_.cancel("the stream is at its end");
   kj::runCatchingExceptions([this] { shutdownWrite(); });
-  return farewell_.then([this] { return discard::from(*inner_, kj::arrayPtr(buffer_, buffer_bytes)); })
-      .catch_([](kj::Exception&&) {})
-      .exclusiveJoin(loop_.timer().afterDelay(to_kj(patience)));
+  return farewell_.then([this, patience] { return node::linger(*inner_, loop_.timer(), patience); });
 }
 
 } // namespace pessoa::node

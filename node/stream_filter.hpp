@@ -66,9 +66,7 @@ public:
   [[nodiscard]] foreign_protocol spoken() const { return spoken_; } // known once refused with wrong_protocol
   [[nodiscard]] uint64_t messages_read() const { return messages_; }
 
-  // For a stream that is no longer used otherwise: ends the sending side and throws away what still comes,
-  // until the peer ends too or `patience` is over. Closing with unread bytes would reset the connection and
-  // take our last words from the peer.
+  // For a stream that is no longer used otherwise: ends the sending side and lingers (node/linger.hpp).
   kj::Promise<void> linger(duration patience);
 
   // -- kj::AsyncIoStream ---

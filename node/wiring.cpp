@@ -4,8 +4,11 @@
 #include "actors/controller/controller.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/type_ids.hpp"
+#include "node/health.hpp"
+#include "node/http_server.hpp"
 #include "node/rpc/session.hpp"
 #include "node/rpc_listener.hpp"
+#include "node/storage_metrics.hpp"
 
 #include <caf/send.hpp>
 
@@ -26,6 +29,8 @@ running_node::running_node(const node_settings& settings, node_seams seams)
 
 running_node::~running_node() {
   // Listeners, actors, pending answers, loops: in this order.
+  http_.reset();
+  metric_handles_.clear();
   rpc_.reset();
   services_ = {};
   system_.reset();
@@ -212,8 +217,30 @@ void running_node::serve(std::function<void(result<void>)> on_ready) {
   auto factory = [this](std::shared_ptr<connection_context> connection) -> capnp::Capability::Client {
     return make_bootstrap(std::make_shared<rpc_caller>(rpc_caller{services_, std::move(connection)}));
   };
-  rpc_ = rpc_listener::start(std::move(rpc_socket_), loops_, budget_, std::move(factory), std::move(options), std::move(hooks));
+  rpc_ = rpc_listener::start(std::move(rpc_socket_), loops_, budget_, std::move(factory), std::move(options),
+                             std::move(hooks));
+  serve_http();
   on_ready({});
+}
+
+void running_node::serve_http() {
+  auto keep = [this](metric_handles made) { metric_handles_.insert(metric_handles_.end(), made.begin(), made.end()); };
+  keep(process_metrics(metrics_, *seams_.time, PESSOA_VERSION));
+  keep(budget_metrics(metrics_, "requests", budget_));
+  keep(rpc_listener_metrics(metrics_, *rpc_));
+  keep(actor_metrics(metrics_, env_));
+  keep(storage_metrics(metrics_, env_, settings_.data));
+  keep(health_metrics(metrics_, env_));
+  if (!http_socket_) return;
+  http_handlers handlers;
+  handlers.why_not_ready = [this] { return judge_health(env_).reasons; };
+  handlers.metrics = [this] { return metrics_.exposition(); };
+  http_server_options options;
+  options.rpc_hint = "clients are served on " + rpc_address_;
+  options.on_refused = [this](const std::string& peer, const error& why) {
+    seams_.log->info("http", peer + " was turned away: " + to_string(why));
+  };
+  http_ = http_server::start(std::move(http_socket_), http_loop_, std::move(handlers), std::move(options));
 }
 
 // -- the end ---
@@ -221,6 +248,8 @@ void running_node::serve(std::function<void(result<void>)> on_ready) {
 void running_node::stop(std::function<void(result<void>)> on_stopped) {
   PESSOA_ASSERT(!stopping_);
   stopping_ = true;
+  http_.reset();
+  metric_handles_.clear();
   if (rpc_) rpc_->stop();
   auto reply = actors::make_responder<bool>(
     [this, on_stopped](result<bool> clean) {

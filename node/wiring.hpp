@@ -9,6 +9,7 @@
 #include "actors/environment.hpp"
 #include "actors/routing.hpp"
 #include "node/byte_budget.hpp"
+#include "node/node_metrics.hpp"
 #include "node/services.hpp"
 #include "node/settings.hpp"
 #include "persistence/data_directory.hpp"
@@ -25,6 +26,7 @@
 
 namespace pessoa::node {
 
+class http_server;
 class rpc_listener;
 
 struct node_seams {
@@ -69,6 +71,7 @@ private:
   void register_self(std::function<void(result<void>)> on_ready);
   void when_registered(std::function<void(result<void>)> on_ready);
   void serve(std::function<void(result<void>)> on_ready);
+  void serve_http();
   void finish_stop(bool clean, std::function<void(result<void>)> on_stopped);
   [[nodiscard]] std::string advertised(const listening_socket& socket) const;
 
@@ -91,7 +94,10 @@ private:
   caf::actor_system_config actor_config_;
   std::unique_ptr<caf::actor_system> system_;
   services services_;
+  metrics_registry metrics_;
+  metric_handles metric_handles_; // what they read is above
   std::unique_ptr<rpc_listener> rpc_;
+  std::unique_ptr<http_server> http_;
   bool stopping_ = false;
 };
 

@@ -1,5 +1,7 @@
 #include "persistence/data_directory.hpp"
 
+#include "persistence/plants.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -109,7 +111,7 @@ result<void> data_directory::initialise(const directory_identity& identity) {
 
 result<void> data_directory::begin_writing() {
   PESSOA_ASSERT(!is_fresh() && !writing_, path_);
-  if (has_mark_) {
+  if (has_mark_ && !PESSOA_PLANT("keep_clean_mark")) {
     PESSOA_CHECK(env_.remove_file(mark_path()));
     PESSOA_CHECK(env_.sync_directory(path_));
     has_mark_ = false;

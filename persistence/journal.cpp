@@ -71,6 +71,12 @@ result<uint64_t> journal::write(std::vector<entry>& round) {
       parts.push_back(piece.view());
     bytes += length;
   }
+  {
+    // Before the write: when it fails, they may be there all the same.
+    std::lock_guard lock{mutex_};
+    for (auto& entry : round)
+      if (entry.record.kind == journal_kind::frames) to->holds[entry.record.key] = true;
+  }
   PESSOA_CHECK(to->open->write_at(to->size, parts));
   if (!PESSOA_PLANT("skip_journal_sync")) PESSOA_CHECK(to->open->sync());
   std::lock_guard lock{mutex_};
@@ -87,7 +93,6 @@ result<uint64_t> journal::write(std::vector<entry>& round) {
       continue;
     }
     to->leans[key] = {entry.record.end, entry.log};
-    to->holds[key] = true;
   }
   return bytes;
 }
@@ -180,23 +185,31 @@ result<void> journal::flush() {
 }
 
 result<void> journal::forget(const partition_key& key, segment_sync& log, bool held_before) {
-  std::lock_guard one{append_};
+  PESSOA_TRY([[maybe_unused]] auto synced, log.sync());
+  std::unique_lock one{append_};
   bool held = held_before;
+  std::optional<error> broken;
   {
     std::lock_guard lock{mutex_};
     for (auto& f : files_)
       held = held || f->holds.count(key) > 0;
+    broken = broken_;
   }
-  PESSOA_TRY([[maybe_unused]] auto synced, log.sync());
-  if (!held || !usable() || PESSOA_PLANT("skip_forget")) return {};
-  std::vector<entry> round(1);
-  round[0].record.kind = journal_kind::forget;
-  round[0].record.key = key;
-  auto written = write(round);
-  if (written.ok()) return {};
-  std::lock_guard lock{mutex_};
-  if (!broken_) broken_ = written.error();
-  return written.error();
+  if (!held || PESSOA_PLANT("skip_forget")) return {};
+  if (!broken) {
+    std::vector<entry> round(1);
+    round[0].record.kind = journal_kind::forget;
+    round[0].record.key = key;
+    auto written = write(round);
+    if (written.ok()) return {};
+    broken = written.error();
+    std::lock_guard lock{mutex_};
+    if (!broken_) broken_ = broken;
+  }
+  // Nothing can be noted in it any more, so it has to go. What recovery has not yet dropped cannot.
+  if (held_before) return *broken;
+  one.unlock();
+  return flush();
 }
 
 } // namespace pessoa::persistence

@@ -46,7 +46,7 @@ public:
   // Syncs every log that leans on it and removes all files. The error of a log that could not be synced; its
   // file stays.
   result<void> flush();
-  // The log is synced, and no frame of it will come back from here.
+  // The log is synced, and no frame of it will come back from here when this returns ok.
   result<void> forget(const partition_key& key, segment_sync& log, bool held_before);
 
 private:

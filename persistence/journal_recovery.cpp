@@ -207,10 +207,12 @@ result<void> journal_recovery::read_frames(const partition_key& key, const place
 }
 
 result<void> journal_recovery::remove() {
-  for (auto number : numbers_)
-    PESSOA_CHECK(env_->remove_file(path(number)));
-  if (!numbers_.empty()) PESSOA_CHECK(env_->sync_directory(directory_));
-  numbers_.clear();
+  // Oldest first and each durably: a later file may say that an earlier one's frames are to be forgotten.
+  while (!numbers_.empty()) {
+    PESSOA_CHECK(env_->remove_file(path(numbers_.front())));
+    PESSOA_CHECK(env_->sync_directory(directory_));
+    numbers_.erase(numbers_.begin());
+  }
   places_.clear();
   lost_ends_.clear();
   damage_.reset();

@@ -46,6 +46,7 @@ struct log_settings {
   int64_t segment_bytes = 1ll << 30;
   int64_t segment_ms = 7ll * 24 * 3600 * 1000;
   int64_t index_interval_bytes = 64 << 10;
+  uint64_t producer_snapshot_bytes = 8 << 20; // written between two snapshots of the producer table
   int64_t retention_ms = -1;
   int64_t retention_bytes = -1;
   size_t producers_max = 10'000; // per partition (simulation.md 3.4)

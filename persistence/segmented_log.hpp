@@ -80,9 +80,12 @@ private:
     walk_end end;
     offset from{0};                       // base offset of the first frame scanned
     offset durable_end{0}, synced_end{0}; // the largest recorded
+    walk_start start;                   // and the segment's facts there
+    segment_facts before;
     std::vector<epoch_start> epochs;      // first frame of each epoch met
     std::string why;                      // it stopped where it did
   };
+  result<void> sync_recovered();
   result<void> load_state(recovery_report& report);
   result<void> find_segments(recovery_report& report);
   result<void> load_sealed(run& sealed, offset next_base, recovery_report& report);
@@ -95,15 +98,21 @@ private:
   result<walk_start> choose_start(recovery_report& report);
   result<scan> scan_active(const walk_start& from, uint64_t file_size, recovery_report& report);
   result<void> settle_epochs(const scan& found, recovery_report& report);
-  result<void> settle(const scan& found, uint64_t file_size, const std::vector<frame_input>& from_journal,
-                      recovery_report& report);
+  result<void> settle(const scan& found, uint64_t file_size, const journal_frames& journal,
+                      std::vector<frame_input> from_journal, recovery_report& report);
+  result<void> write_again(offset known, const scan& found, const journal_frames& journal,
+                           std::vector<frame_input>& from_journal);
+  result<void> copy_tail(offset known, const std::vector<frame_input>& frames);
   [[nodiscard]] std::vector<frame_input> lacking(const journal_frames& journal, offset end,
                                                  offset& reached) const;
   void note_frame(run& active, const frame_view& view, uint64_t position);
   static result<std::optional<uint32_t>> last_crc_of(const run& sealed, const partition_key& key);
 
   // -- writing (segmented_log_write.cpp) ---
-  struct batch_to_write;
+  struct batch_to_write {
+    const frame_input* input;
+    batch_header head;
+  };
   result<std::vector<batch_to_write>> check(const std::vector<frame_input>& frames) const;
   result<void> append(const std::vector<frame_input>& frames);
   result<void> write_run(std::span<batch_to_write> batches);
@@ -155,7 +164,8 @@ private:
   std::optional<error> failed_;
 
   tail tail_;
-  std::vector<bytes> written_;    // of the last write, until it is durable
+  std::vector<bytes> written_; // of the last write, until it is durable
+  bool producers_loaded_ = false;
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
   std::shared_ptr<background> background_;
 

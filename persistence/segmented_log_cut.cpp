@@ -31,7 +31,8 @@ result<void> segmented_log::truncate(offset to) {
     return error{ec::invalid_argument, named() + " cannot be truncated to " + std::to_string(to.value())
                                            + ", it begins at " + std::to_string(start.value())};
   if (to >= end) return {};
-  if (auto cut = cut_files(to); !cut.ok()) return fail(cut.error());
+  if (auto cut = cut_files(to); !cut.ok())
+    return cut.error().code == ec::invalid_argument ? cut.error() : fail(cut.error());
   return {};
 }
 
@@ -60,6 +61,10 @@ result<void> segmented_log::cut_files(offset to) {
   if (walked.defect != frame_defect::none || walked.position == cut.facts.size)
     return error{ec::corrupt_data, cut.file->path() + " is damaged at byte " + std::to_string(walked.position)
                                        + ": " + to_string(walked.defect)};
+  if (facts.end < state_.log_start)
+    return error{ec::invalid_argument, named() + " cannot be truncated to " + std::to_string(to.value())
+                                           + ": the batch that holds it begins below the log start "
+                                           + std::to_string(state_.log_start.value())};
   {
     std::lock_guard lock{facts_};
     ++state_.generation;
@@ -102,13 +107,10 @@ result<void> segmented_log::cut_files(offset to) {
   if (!tail_.last_crc && kept > 1) {
     PESSOA_TRY(tail_.last_crc, last_crc_of(runs_[kept - 2], key_));
   }
-  bool whole = true;
-  {
-    std::lock_guard lock{facts_};
-    whole = producers_.truncate(facts.end);
-  }
+  // A table cannot be cut exactly: what a producer did last, before, is not in it. A snapshot and the headers
+  // after it are.
   recovery_report ignored;
-  return whole ? result<void>{} : load_producers(ignored);
+  return load_producers(ignored);
 }
 
 // -- retention ---

@@ -55,15 +55,7 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
   PESSOA_CHECK(load_producers(report));
   report.clean = clean;
   if (failed_) return {};
-  if (!clean && !PESSOA_PLANT("recovered_log_not_synced")) {
-    // Whatever survived a crash may still be in memory only (rules.md 1): file, names, and the name of this
-    // directory.
-    PESSOA_TRY(auto file, runs_.back().file->file());
-    PESSOA_CHECK(file->sync());
-    PESSOA_CHECK(save_epochs_if_new());
-    PESSOA_CHECK(env_.sync_directory(directory_));
-    PESSOA_CHECK(env_.sync_directory(parent_directory(directory_)));
-  }
+  if (!clean) PESSOA_CHECK(sync_recovered());
   durable_end_ = synced_end_ = log_end_;
   if (state_.truncating) {
     auto& index = runs_.back().file->index();
@@ -74,6 +66,25 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
     PESSOA_CHECK(save_state());
   }
   release_files();
+  return {};
+}
+
+// Whatever survived a crash may still be in memory only (rules.md 1): the file, the names in the directory,
+// and its own.
+result<void> segmented_log::sync_recovered() {
+  auto& active = *runs_.back().file;
+  // The mark is written only after a sync of file and names: where it stands at the end, the file needs none. The names
+  // of the small files may be newer.
+  if (synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
+    return env_.sync_directory(directory_);
+  PESSOA_TRY(auto file, active.file());
+  if (!PESSOA_PLANT("recovered_log_not_synced")) {
+    PESSOA_CHECK(file->sync());
+    PESSOA_CHECK(save_epochs_if_new());
+    PESSOA_CHECK(env_.sync_directory(directory_));
+    PESSOA_CHECK(env_.sync_directory(parent_directory(directory_)));
+  }
+  active.index().set_durable_mark(log_end_);
   return {};
 }
 
@@ -153,10 +164,17 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
   PESSOA_TRY(auto walked,
              walk_frames(*file, key_, {0, sealed.file->base(), std::nullopt}, size, walk_depth::heads,
                          [&](const frame_view& view, uint64_t position, byte_view) {
+                           if (view.header.base == next_base) return false;
                            note_frame(sealed, view, position);
                            return true;
                          }));
   report.bytes_read += walked.bytes_read;
+  if (sealed.facts.end == next_base && walked.position < size && !failed_) {
+    // A start was cut short between giving the tail a segment of its own and taking it from here.
+    PESSOA_CHECK(file->truncate(walked.position));
+    PESSOA_CHECK(file->sync());
+    size = walked.position;
+  }
   if (walked.position != size || sealed.facts.end != next_base)
     lose(sealed.file->path() + " is damaged at byte " + std::to_string(walked.position) + " (offset "
              + std::to_string(sealed.facts.end.value()) + "): " + to_string(walked.defect),
@@ -244,6 +262,7 @@ result<void> segmented_log::load_producers(recovery_report& report) {
   }
   std::lock_guard lock{facts_};
   producers_ = std::move(table);
+  producers_loaded_ = true;
   return {};
 }
 

@@ -71,7 +71,11 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
       report.index_rebuilt = true;
       continue;
     }
-    if (!synced) synced = view.header.synced_end;
+    if (!synced) {
+      synced = view.header.synced_end;
+      // What an unfinished truncation takes may be synced: the scan has to meet the place where it begins.
+      if (state_.truncating) synced = std::min(*synced, state_.truncated_to);
+    }
     if (entries[i].at > *synced) continue;
     from = {entries[i].position, entries[i].at, std::nullopt};
     active.facts.max_time = entries[i].max_time_before;
@@ -100,6 +104,8 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   PESSOA_TRY(auto file, active.file->file());
   scan found;
   found.from = *from.expected;
+  found.start = from;
+  found.before = active.facts;
   const char* refused = nullptr; // whole, and still not ours
   auto take = [&](const frame_view& view, uint64_t position, byte_view) {
     auto& h = view.header;
@@ -167,6 +173,10 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
   auto end = active.facts.end;
   log_end_ = durable_end_ = synced_end_ = end;
   tail_.last_crc = found.end.last_crc;
+  if (!tail_.last_crc && from.position > 0) { // nothing was scanned: the chain goes on from the frame before
+    PESSOA_TRY(tail_.last_crc, last_crc_of(active, key_));
+    PESSOA_TRY(file, active.file->file());
+  }
 
   offset claimed = found.durable_end;
   auto more = lacking(journal, end, claimed);
@@ -184,7 +194,7 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
          report);
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
-  return failed_ ? result<void>{} : settle(found, file_size, more, report);
+  return failed_ ? result<void>{} : settle(found, file_size, journal, std::move(more), report);
 }
 
 result<void> segmented_log::settle_epochs(const scan& found, recovery_report& report) {
@@ -208,31 +218,35 @@ result<void> segmented_log::settle_epochs(const scan& found, recovery_report& re
 }
 
 // Cuts the torn tail and appends what only the journal has.
-result<void> segmented_log::settle(const scan& found, uint64_t file_size,
-                                   const std::vector<frame_input>& from_journal, recovery_report& report) {
+result<void> segmented_log::settle(const scan& found, uint64_t file_size, const journal_frames& journal,
+                                   std::vector<frame_input> from_journal, recovery_report& report) {
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
   if (found.end.position < file_size) {
     PESSOA_CHECK(file->truncate(found.end.position));
     report.torn_bytes_cut = file_size - found.end.position;
   }
-  synced_end_ = std::min(found.synced_end, log_end_);
-  if (log_end_ < state_.log_start) {
-    // What was deleted is gone from the file too: the log goes on where it is said to begin.
-    PESSOA_CHECK(active.file->remove());
-    runs_.pop_back();
-    log_end_ = durable_end_ = synced_end_ = state_.log_start;
-    tail_ = {};
-    epochs_ = {};
-    epochs_saved_ = false;
-    PESSOA_CHECK(add_segment(state_.log_start));
-  }
+  auto mark = active.file->index().durable_mark().value_or(offset{0});
+  synced_end_ = std::min(log_end_, std::max({found.synced_end, mark, found.from}));
+  if (synced_end_ < log_end_ && !PESSOA_PLANT("trust_the_page_cache"))
+    PESSOA_CHECK(write_again(synced_end_, found, journal, from_journal));
   // The frames to come must not claim more than what is known: nothing is synced yet.
   durable_end_ = std::max(synced_end_, std::min(found.durable_end, log_end_));
   if (!from_journal.empty()) {
     PESSOA_CHECK(append(from_journal));
     written_.clear();
     report.frames_from_journal = from_journal.size();
+  }
+  if (log_end_ < state_.log_start) {
+    // What was deleted is gone from the files too: the log goes on where it is said to begin. The new segment
+    // comes first, so that there is one at any moment.
+    log_end_ = durable_end_ = synced_end_ = state_.log_start;
+    tail_ = {};
+    epochs_ = {};
+    epochs_saved_ = false;
+    PESSOA_CHECK(add_segment(state_.log_start));
+    for (; runs_.size() > 1; runs_.erase(runs_.begin()))
+      PESSOA_CHECK(runs_.front().file->remove());
   }
   return snapshots_.remove_above(log_end_);
 }

@@ -11,18 +11,9 @@ namespace pessoa::persistence {
 
 namespace {
 
-// A producer snapshot is due after this much, or after 32 times its own size: replaying it is what a start
-// pays.
-constexpr uint64_t snapshot_bytes = 8u << 20;
-
 constexpr uint8_t zeros[frame_alignment] = {};
 
 } // namespace
-
-struct segmented_log::batch_to_write {
-  const frame_input* input;
-  batch_header head;
-};
 
 struct segmented_log::mark {
   offset log_end;
@@ -103,10 +94,6 @@ result<void> segmented_log::append(const std::vector<frame_input>& frames) {
     if (auto written = write_run(rest.first(count)); !written.ok()) return failing(written.error());
     rest = rest.subspan(count);
   }
-  for (auto& batch : batches) {
-    std::lock_guard lock{facts_};
-    producers_.apply(batch.head, batch.input->append_time);
-  }
   return {};
 }
 
@@ -157,6 +144,7 @@ result<void> segmented_log::write_run(std::span<batch_to_write> batches) {
     unsnapshot_bytes_ += view.header.frame_length;
     std::lock_guard lock{facts_};
     if (epochs_.note(view.header.epoch, view.header.base)) epochs_saved_ = false;
+    producers_.apply(view.batch, view.header.append_time);
     log_end_ = view.next_offset();
   }
   tail_.last_crc = previous_crc;
@@ -166,30 +154,43 @@ result<void> segmented_log::write_run(std::span<batch_to_write> batches) {
 // Takes back what append did since `before`. None of it was answered, journalled or synced as durable.
 result<void> segmented_log::undo(const mark& before) {
   std::unique_lock lock{shape_};
+  // First what claims that it was durable (a roll syncs), then the segments behind, then the frames: whatever a crash
+  // leaves of this, nobody misses what is gone.
+  auto& active = runs_[before.segments - 1];
+  auto& index = active.file->index();
+  auto entries = index.entries();
+  size_t kept = 0;
+  while (kept < entries.size() && entries[kept].at < before.log_end)
+    ++kept;
+  index.keep(kept);
+  index.set_durable_mark(std::min(synced_end_, before.log_end));
+  index.sync();
+  if (!index.usable()) PESSOA_CHECK(env_.remove_file(active.file->index_path()));
   while (runs_.size() > before.segments) {
     PESSOA_CHECK(runs_.back().file->remove());
     std::lock_guard facts{facts_};
     runs_.pop_back();
   }
-  auto& active = runs_.back();
+  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
+  PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_CHECK(file->truncate(before.facts.size));
-  auto entries = active.file->index().entries();
-  size_t kept = 0;
-  while (kept < entries.size() && entries[kept].at < before.log_end)
-    ++kept;
-  active.file->index().keep(kept);
-  active.file->index().set_durable_mark(std::min(durable_end_, before.log_end));
+  // It will be answered "nothing was done", so no crash may bring it back.
+  PESSOA_CHECK(file->sync());
   tail_ = before.at;
   written_.clear();
-  std::lock_guard facts{facts_};
-  active.facts = before.facts;
-  log_end_ = before.log_end;
-  durable_end_ = std::min(durable_end_, log_end_);
-  synced_end_ = std::min(synced_end_, log_end_);
-  epochs_ = before.epochs;
-  epochs_saved_ = false;
-  return {};
+  {
+    std::lock_guard facts{facts_};
+    active.facts = before.facts;
+    log_end_ = before.log_end;
+    durable_end_ = std::min(durable_end_, log_end_);
+    synced_end_ = std::min(synced_end_, log_end_);
+    epochs_ = before.epochs;
+    epochs_saved_ = false;
+  }
+  if (!producers_loaded_) return {};
+  recovery_report ignored;
+  return load_producers(ignored);
 }
 
 // -- roll ---
@@ -229,7 +230,12 @@ result<void> segmented_log::add_segment(offset base) {
 }
 
 void segmented_log::snapshot_producers_if_due() {
-  if (unsnapshot_bytes_ < snapshot_bytes || unsnapshot_bytes_ < producers_.size() * 32 * 200) return;
+  if (!producers_loaded_) return; // recovery appends before it knows the producers
+  // Replaying what was written since is what a start pays; writing a large table is what this pays.
+  constexpr uint64_t entry_bytes = 200;
+  if (unsnapshot_bytes_ < settings_.producer_snapshot_bytes
+      || unsnapshot_bytes_ < producers_.size() * 32 * entry_bytes)
+    return;
   {
     std::lock_guard lock{facts_};
     auto newest = runs_.back().facts.last_append;
@@ -267,16 +273,14 @@ result<offset> segmented_log::sync_segments() {
   PESSOA_CHECK(save_epochs_if_new());
   PESSOA_TRY(auto file, active->file());
   if (!PESSOA_PLANT("skip_segment_sync")) PESSOA_CHECK(file->sync());
-  offset durable;
   {
     std::lock_guard lock{facts_};
     if (generation != state_.generation) return synced_end_; // truncated meanwhile: it synced what is left
     synced_end_ = std::max(synced_end_, target);
     durable_end_ = std::max(durable_end_, synced_end_);
-    durable = durable_end_;
   }
   active->index().flush();
-  active->index().set_durable_mark(durable);
+  active->index().set_durable_mark(target);
   return target;
 }
 

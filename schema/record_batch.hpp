@@ -92,11 +92,12 @@ struct batch_facts {
 
 // The whole of Kafka's checks that need nothing but the batch (docs/guarantees.md): size, magic, CRC, counts, codec, and
 // every record inside, read as a stream under the limits. `data` must hold exactly one batch.
-// Errors, in this order: message_too_large (the batch), corrupt_message (framing), unsupported_version (magic: the CRC
-// of other versions lies elsewhere), corrupt_message (CRC), invalid_record (counts, base offset, control bit, producer,
-// sequence), message_too_large (the record count), unsupported_compression; then, whichever the stream meets first,
-// invalid_record (inner offsets other than 0..n-1, lying lengths, times before -1, bytes left over) or message_too_large
-// (what expands beyond the limit). Memory: at most 64 KiB and what a codec takes (compression.hpp), none uncompressed.
+// Errors, in this order: message_too_large (the batch), corrupt_message (too short for a header), unsupported_version
+// (magic: length and CRC of other versions lie elsewhere), corrupt_message (length, CRC), invalid_record (counts, base
+// offset, control bit, producer, sequence), message_too_large (the record count), unsupported_compression; then, whichever
+// the stream meets first, invalid_record (inner offsets other than 0..n-1, lying lengths, times before -1, bytes left
+// over) or message_too_large (what expands beyond the limit). Of bit 3 and of a base offset above 0 it has no opinion:
+// stored batches pass it too. Memory: 64 KiB and what a codec takes (compression.hpp); none without a codec.
 result<batch_facts> validate_batch(byte_view data, const batch_limits& limits);
 
 // Reads the records of one batch in order, expanding it under a cap.

@@ -89,24 +89,26 @@ void batch_builder::add(const record_view& record) {
   PESSOA_ASSERT(count_ < records_max, count_);
   PESSOA_ASSERT(record.time >= no_timestamp, record.time);
   PESSOA_ASSERT(record.headers.size() <= headers_per_record_max, record.headers.size());
-  PESSOA_ASSERT(upper_bound(record) <= batch_bytes_limit - size(), upper_bound(record), size());
-
-  if (count_ == 0) {
-    base_ = max_ = record.time;
-    batch_.reserve(std::max({expected_bytes_, first_reserve_bytes, batch_header_size + upper_bound(record)}));
-    batch_.resize(batch_header_size);
-  }
-  max_ = std::max(max_, record.time);
 
   int64_t time_delta = 0;
-  bool wide = __builtin_sub_overflow(record.time.value(), base_.value(), &time_delta);
-  PESSOA_ASSERT(!wide, record.time, base_);
+  auto base = count_ == 0 ? record.time : base_;
+  bool wide = __builtin_sub_overflow(record.time.value(), base.value(), &time_delta);
+  PESSOA_ASSERT(!wide, record.time, base);
 
   auto headers = static_cast<int32_t>(record.headers.size());
   size_t length = 1 + varlong_size(time_delta) + varint_size(count_) + size_of(record.key)
                   + size_of(record.value) + varint_size(headers);
   for (auto& header : record.headers)
     length += size_of(header);
+  PESSOA_ASSERT(length + varint_bytes_max <= batch_bytes_limit - size(), length, size());
+
+  if (count_ == 0) {
+    base_ = max_ = record.time;
+    batch_.reserve(
+        std::max({expected_bytes_, first_reserve_bytes, batch_header_size + varint_bytes_max + length}));
+    batch_.resize(batch_header_size);
+  }
+  max_ = std::max(max_, record.time);
 
   size_t before = batch_.size();
   {

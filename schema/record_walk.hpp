@@ -52,7 +52,7 @@ private:
 
 // A length and its bytes. False when they pass `end`; `null` when the length is -1.
 template <class Cursor>
-bool walk_bytes(Cursor& in, int64_t end, bool& null, byte_view& out) {
+[[gnu::always_inline]] inline bool walk_bytes(Cursor& in, int64_t end, bool& null, byte_view& out) {
   int32_t length = 0;
   if (!in.varint(length)) return false;
   null = length == -1;

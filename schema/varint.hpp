@@ -43,8 +43,10 @@ constexpr uint8_t* write_base128(uint8_t* at, U x) {
   return at;
 }
 
+// Three bytes and more, and what is wrong. Apart, so that the short forms below stay short where they are
+// inlined.
 template <class U>
-constexpr const uint8_t* read_base128(const uint8_t* at, const uint8_t* end, U& x) {
+[[gnu::noinline]] constexpr const uint8_t* read_long_base128(const uint8_t* at, const uint8_t* end, U& x) {
   constexpr unsigned bits = sizeof(U) * 8;
   x = 0;
   for (unsigned shift = 0; at != end && shift < bits; shift += 7) {
@@ -54,6 +56,22 @@ constexpr const uint8_t* read_base128(const uint8_t* at, const uint8_t* end, U& 
     if ((byte & 0x80) == 0) return at;
   }
   return nullptr;
+}
+
+template <class U>
+[[gnu::always_inline]] constexpr const uint8_t* read_base128(const uint8_t* at, const uint8_t* end, U& x) {
+  // Nearly all numbers of a batch take one byte or two.
+  if (end - at >= 2) {
+    if (at[0] < 0x80) {
+      x = at[0];
+      return at + 1;
+    }
+    if (at[1] < 0x80) {
+      x = static_cast<U>(at[0] & 0x7f) | static_cast<U>(at[1]) << 7;
+      return at + 2;
+    }
+  }
+  return read_long_base128(at, end, x);
 }
 
 } // namespace detail

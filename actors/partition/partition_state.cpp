@@ -150,7 +150,8 @@ void partition_state::perform(answer_produce& answer) {
   else if (answer.outcome->duplicate)
     counters.duplicates.fetch_add(1, std::memory_order_relaxed);
   // With acks=0 the answer may come before the batch is handed on: then append_batch closes the request.
-  bool still_needed = command->level == acks::none && answer.outcome && command->batch != nullptr;
+  bool still_needed =
+    command->level == acks::none && answer.outcome && !answer.outcome->duplicate && command->batch != nullptr;
   command->reply->answer(std::move(answer.outcome));
   if (!still_needed) open_.erase(found);
 }

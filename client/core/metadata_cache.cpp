@@ -35,6 +35,8 @@ metadata_cache::verdict metadata_cache::apply(const metadata_answer& answer) {
     topics_.insert_or_assign(topic.info.name, std::move(topic));
   }
   for (auto& entry : answer.missing) {
+    // Only a word on the topic counts as one: a node in passing trouble knows nothing of it.
+    if (entry.second.category == error_category::retriable || entry.second.in_doubt()) continue;
     topics_.erase(entry.first);
     missing_.insert_or_assign(entry.first, entry.second);
   }

@@ -19,29 +19,40 @@ public:
   // Rings once at `at` or a little later; an earlier wish replaces a later one. May be called while it rings.
   void set(instant at) {
     if (at_ && *at_ <= at) return;
+    let_go();
     at_ = at;
+    live_ = std::make_shared<bool>(true);
     auto wait = std::max(at - clock_.now(), duration{0});
-    // The promise that is replaced may be the one that is running: let it go later.
-    auto old = std::make_shared<kj::Maybe<kj::Promise<void>>>(kj::mv(waiting_));
     waiting_ = loop_.timer()
                    .afterDelay(wait.count() * kj::NANOSECONDS)
-                   .then([this] {
+                   .then([this, live = live_] {
+                     if (!*live) return;
                      at_.reset();
                      ring_();
                    })
                    .eagerlyEvaluate(nullptr);
-    if (*old != nullptr) loop_.post([old] { *old = nullptr; });
   }
   void stop() {
     at_.reset();
-    waiting_ = nullptr;
+    let_go();
   }
 
 private:
+  // The promise may be the one that is running, so it is destroyed later; until then it must not ring.
+  void let_go() {
+    KJ_IF_MAYBE (promise, waiting_) {
+      auto old = std::make_shared<kj::Promise<void>>(kj::mv(*promise));
+      waiting_ = nullptr;
+      *live_ = false;
+      loop_.post([old]() mutable { *old = kj::NEVER_DONE; });
+    }
+  }
+
   io_loop& loop_;
   const clock& clock_;
   std::function<void()> ring_;
   std::optional<instant> at_;
+  std::shared_ptr<bool> live_; // of the promise that waits
   kj::Maybe<kj::Promise<void>> waiting_;
 };
 

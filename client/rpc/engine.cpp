@@ -377,7 +377,7 @@ void engine::metadata_answered(const result<metadata_answer>& answer) {
       for (auto& partition : topic.info.partitions)
         settled = settled && partition.leader >= 0;
     for (auto& entry : answer->missing)
-      followed_.erase(entry.first); // whoever wants it again says so
+      if (cache_.missing(entry.first)) followed_.erase(entry.first); // whoever wants it again says so
   } else {
     metadata_trouble_ = answer.ok()
                             ? error{ec::overloaded, "a node answered with metadata older than already known"}

@@ -43,7 +43,7 @@ public:
   virtual void end(const error& why) = 0;
 };
 
-class engine : public std::enable_shared_from_this<engine>, private kj::TaskSet::ErrorHandler {
+class engine final : public std::enable_shared_from_this<engine>, private kj::TaskSet::ErrorHandler {
 public:
   engine(environment env, client_config config);
   ~engine() noexcept(false);

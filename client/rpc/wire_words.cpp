@@ -1,5 +1,6 @@
 #include "client/rpc/wire_words.hpp"
 
+#include "schema/limits.hpp"
 #include "schema/wire/convert.hpp"
 
 #include <algorithm>
@@ -78,10 +79,18 @@ known_topic read_topic(wire::Topic::Reader in) {
   out.info.name = text(in.getName());
   out.info.id = pessoa::to_string(out.id);
   out.info.wanted_replicas = in.getWantedReplicas();
-  for (auto partition : in.getPartitions())
-    out.info.partitions.push_back(read_partition(partition));
-  std::sort(out.info.partitions.begin(), out.info.partitions.end(),
-            [](const auto& a, const auto& b) { return a.index < b.index; });
+  // Partition i lies at place i, whatever the order on the wire; one the node left out has no leader.
+  for (auto partition : in.getPartitions()) {
+    auto read = read_partition(partition);
+    if (read.index < 0 || read.index >= partitions_per_topic_max) continue;
+    auto place = static_cast<size_t>(read.index);
+    while (out.info.partitions.size() <= place) {
+      partition_info unknown;
+      unknown.index = static_cast<int32_t>(out.info.partitions.size());
+      out.info.partitions.push_back(unknown);
+    }
+    out.info.partitions[place] = std::move(read);
+  }
   for (auto setting : in.getConfig())
     out.info.config.insert_or_assign(text(setting.getKey()), text(setting.getValue()));
   if (auto at = out.info.config.find("max.message.bytes"); at != out.info.config.end())

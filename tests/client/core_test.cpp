@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
 #include <set>
 
 using namespace pessoa;
@@ -67,6 +68,21 @@ TEST_CASE("settings: every default is a legal value and other tools' words are u
   CHECK(*s.get("auto.offset.reset") == "earliest");
   CHECK(s.set("acks", "-1").ok());
   CHECK(*s.get("acks") == "all");
+}
+
+TEST_CASE("settings: docs/client.md has every setting with its type, default and sentence",
+          "[client][settings]") {
+  std::ifstream file{PESSOA_SOURCE_DIR "/docs/client.md"};
+  std::string document{std::istreambuf_iterator<char>{file}, {}};
+  REQUIRE_FALSE(document.empty());
+  for (auto& info : client::settings::known()) {
+    auto value =
+        info.default_value.empty() ? std::string{"(none)"} : "`" + std::string{info.default_value} + "`";
+    auto row = "| `" + std::string{info.name} + "` | " + std::string{info.type} + " | " + value + " | "
+               + std::string{info.about} + " |";
+    INFO(row);
+    CHECK(document.find(row) != std::string::npos);
+  }
 }
 
 TEST_CASE("settings: idempotence and acks must agree when both were asked for", "[client][settings]") {

@@ -5,7 +5,8 @@
 
 #include <capnp/rpc-twoparty.h>
 
-#include <catch2/catch.hpp>
+#include <iostream>
+#include <stdexcept>
 
 namespace pessoa::client::test {
 
@@ -90,6 +91,11 @@ private:
     return kj::READY_NOW;
   }
   result<int64_t> append(fake_partition& p, byte_view batch, const fake_topic& topic) {
+    if (world_.discard) {
+      auto base = p.end;
+      p.end += parse_batch_header(batch).value().record_count;
+      return base;
+    }
     batch_limits limits;
     if (auto at = topic.config.find("max.message.bytes"); at != topic.config.end())
       limits.batch_bytes_max = std::stoul(at->second);
@@ -413,7 +419,7 @@ private:
 } // namespace
 
 // One listening node and its connections.
-struct fake_cluster::node : kj::TaskSet::ErrorHandler {
+struct fake_cluster::node final : kj::TaskSet::ErrorHandler {
   struct connection {
     kj::Own<kj::AsyncIoStream> stream;
     capnp::TwoPartyVatNetwork network;
@@ -448,7 +454,7 @@ struct fake_cluster::node : kj::TaskSet::ErrorHandler {
       return accept();
     });
   }
-  void taskFailed(kj::Exception&& e) override { FAIL_CHECK(e.getDescription().cStr()); }
+  void taskFailed(kj::Exception&& e) override { std::cerr << e.getDescription().cStr() << "\n"; }
 
   fake_world& world;
   int32_t id;

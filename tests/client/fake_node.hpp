@@ -55,6 +55,7 @@ struct fake_world {
   std::function<std::optional<pessoa::error>()> fetch_error;
   std::optional<int64_t> stale_index; // metadata is answered with this index
   bool deny_admin = false;
+  bool discard = false; // forget what was written, for benchmarks
   // -- what happened ---
   int logins = 0;
   int produces = 0;

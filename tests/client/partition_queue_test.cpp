@@ -353,4 +353,109 @@ TEST_CASE("partition queue: abort answers everything, in doubt only what was sen
   CHECK(b.queue.empty());
 }
 
+namespace {
+
+// Two batches of one record on their way behind a stored one, for the fine points of a hole.
+struct pair_in_flight {
+  static queue_settings one_record_a_batch() {
+    queue_settings s;
+    s.batch_bytes = 1;
+    s.request_bytes_max = 106;
+    s.delivery_timeout = 10s;
+    return s;
+  }
+  pair_in_flight() : b(12, {}, one_record_a_batch()) {
+    b.append("stored");
+    b.run();
+    b.append("first");
+    b.append("second");
+    sends = b.queue.advance(b.now).sends;
+    REQUIRE(sends.size() == 2);
+  }
+  batch_header header_of(const partition_queue::send& s) { return parse_batch_header(*s.data).value(); }
+  partition_queue::actions answer(uint64_t attempt, client::error e) {
+    auto actions = b.queue.answered(attempt, std::move(e), true, b.now, b.random);
+    REQUIRE(b.queue.check_invariants().value_or("") == "");
+    return actions;
+  }
+  bench b;
+  std::vector<partition_queue::send> sends;
+  client::error cut{ec::disconnected, "cut"};
+  client::error too_large{ec::message_too_large, "too large"};
+  client::error gap{ec::out_of_order_sequence, "expected 1"};
+};
+
+} // namespace
+
+TEST_CASE("partition queue: behind a hole, a batch of which a copy may float goes under a new producer id",
+          "[client][producer]") {
+  pair_in_flight f;
+  (void)f.answer(f.sends[1].attempt, f.cut); // a copy of the second may arrive at any time
+  f.b.carry_out(f.answer(f.sends[0].attempt, f.too_large));
+  CHECK(f.b.ends["first"].outcome.error().code == ec::message_too_large);
+  f.b.now += 1s;
+  auto again = f.b.queue.advance(f.b.now).sends;
+  REQUIRE(again.size() == 1);
+  CHECK(f.header_of(again[0]).base_sequence == 2); // the same as before: its fate must become certain
+  (void)f.answer(again[0].attempt, f.gap);
+  CHECK(f.b.queue.advance(f.b.now).want_identity);
+  f.b.queue.set_identity(producer_id{777}, producer_epoch{0});
+  auto fresh = f.b.queue.advance(f.b.now).sends;
+  REQUIRE(fresh.size() == 1);
+  CHECK(f.header_of(fresh[0]).producer == producer_id{777});
+  CHECK(f.header_of(fresh[0]).base_sequence == 0);
+  CHECK(batch_crc_matches(*fresh[0].data));
+}
+
+TEST_CASE("partition queue: behind a hole that leaves no copies, numbering goes on where it was",
+          "[client][producer]") {
+  pair_in_flight f;
+  f.b.carry_out(f.answer(f.sends[0].attempt, f.too_large));
+  (void)f.answer(f.sends[1].attempt, f.gap);
+  auto actions = f.b.queue.advance(f.b.now);
+  CHECK_FALSE(actions.want_identity);
+  REQUIRE(actions.sends.size() == 1);
+  CHECK(f.header_of(actions.sends[0]).base_sequence == 1);
+}
+
+TEST_CASE("partition queue: when what left the hole may itself float, what floats behind it ends in doubt",
+          "[client][producer]") {
+  pair_in_flight f;
+  (void)f.answer(f.sends[0].attempt, f.cut);
+  (void)f.answer(f.sends[1].attempt, f.cut);
+  f.b.now += 1s;
+  auto again = f.b.queue.advance(f.b.now).sends;
+  REQUIRE(again.size() == 2);
+  f.b.carry_out(f.answer(again[0].attempt, f.too_large));
+  CHECK(f.b.ends["first"].outcome.error().in_doubt());
+  (void)f.answer(again[1].attempt, f.gap);
+  auto actions = f.b.queue.advance(f.b.now);
+  CHECK(actions.sends.empty());
+  f.b.carry_out(std::move(actions));
+  CHECK(f.b.ends["second"].outcome.error().in_doubt());
+}
+
+TEST_CASE("partition queue: a batch told as in doubt is settled before anything is written after it",
+          "[client][producer]") {
+  pair_in_flight f;
+  f.b.now += 10s;
+  f.b.carry_out(f.b.queue.advance(f.b.now));
+  CHECK(f.b.ends["first"].outcome.error().in_doubt());
+  CHECK(f.b.ends["second"].outcome.error().in_doubt());
+  f.b.append("third");
+  (void)f.answer(f.sends[0].attempt, f.cut);
+  (void)f.answer(f.sends[1].attempt, f.cut);
+  f.b.now += 1s;
+  auto again = f.b.queue.advance(f.b.now);
+  CHECK_FALSE(again.want_identity);
+  REQUIRE(again.sends.size() == 3);
+  for (int i = 0; i < 3; ++i)
+    CHECK(f.header_of(again.sends[static_cast<size_t>(i)]).base_sequence == i + 1);
+  f.b.carry_out(std::move(again));
+  f.b.run();
+  CHECK(f.b.ends["third"].outcome.ok());
+  CHECK(f.b.ends["first"].count == 1);
+  CHECK(f.b.node.log() == std::vector<std::string>{"stored", "first", "second", "third"});
+}
+
 } // namespace pessoa::client::test

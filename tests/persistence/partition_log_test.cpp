@@ -152,7 +152,12 @@ TEST_CASE_METHOD(log_fixture, "log: a torn tail is cut at the last whole frame",
   CHECK(kept >= 5);
   CHECK(kept < 8);
   CHECK(content() == expected(0, kept));
-  CHECK(log->size_bytes() == disk.env().open_file(segment_path(), open_mode::read).value()->size().value());
+  uint64_t size_now = 0; // the frames in doubt have a segment of their own now
+  auto names = disk.env().list_directory(directory).value();
+  for (auto& name : names)
+    if (name.find(".log") != std::string::npos)
+      size_now += disk.env().open_file(directory + "/" + name, open_mode::read).value()->size().value();
+  CHECK(log->size_bytes() == size_now);
 }
 
 TEST_CASE_METHOD(log_fixture, "log: damage below a durable end is loss and is never cut",

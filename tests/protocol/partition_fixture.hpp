@@ -109,6 +109,7 @@ struct partition_fixture {
   }
   [[nodiscard]] produced answer_of(request_id id) const {
     REQUIRE(answered(id));
+    REQUIRE(error_of(id) == ec::none);
     return produce_answers.at(id).value();
   }
   [[nodiscard]] bool parked(request_id id) const {

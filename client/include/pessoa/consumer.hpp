@@ -52,7 +52,9 @@ public:
   result<void> resume(const std::vector<topic_partition>& partitions);
 
   // -- where to read: the error of all is invalid_argument for a partition that is not assigned ---
-  result<void> seek(const topic_partition& at, int64_t offset); // checked by the node when it is read
+  // An offset is checked by the node when it is read. Start, end and time are looked up by the cluster soon after the
+  // call; position() waits until they are found.
+  result<void> seek(const topic_partition& at, int64_t offset);
   result<void> seek_to_start(const topic_partition& at);
   result<void> seek_to_end(const topic_partition& at);
   // The first record not older than this; the end when there is none.

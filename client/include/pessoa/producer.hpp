@@ -31,9 +31,10 @@
 
 namespace pessoa::client {
 
-// Called once, on the cluster's thread: be quick, do not wait. In order of offset within a partition. The
-// error's code is timed_out when "delivery.timeout.ms" is over (its last_causes say why); its category says
-// whether the record may have been stored: `unknown` means it may, anything else that it was not.
+// Called once, on the cluster's thread: be quick, do not wait, do not throw. In order of offset within a
+// partition. The error's code is timed_out when "delivery.timeout.ms" is over (its last_causes say why); its
+// category says whether the record may have been stored: `unknown` means it may, anything else that it was
+// not.
 using delivery_callback = std::function<void(const result<delivery>&)>;
 
 class producer {

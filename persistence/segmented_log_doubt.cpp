@@ -1,0 +1,117 @@
+// Frames that can be read after a crash and may still not be on the disk.
+//
+// A sync that fails leaves pages clean that never reached the disk; the next process reads them and its sync
+// says ok (failures S8). So what is not known to have been synced is written again before it counts. Never in
+// place: a frame that somebody was told is safe may be among them. What the journal holds is cut and appended
+// from there; anything else is copied to a segment of its own, and only then taken from the old one.
+#include "persistence/segmented_log.hpp"
+
+#include <algorithm>
+
+namespace pessoa::persistence {
+
+// Leaves the log ending at `known`, or with the doubtful frames in a new segment. `from_journal` is what is
+// to be appended after this.
+result<void> segmented_log::write_again(offset known, const scan& found, const journal_frames& journal,
+                                        std::vector<frame_input>& from_journal) {
+  auto end = log_end_;
+  offset ignored{0};
+  auto held = lacking(journal, known, ignored);
+  bool in_journal = false;
+  if (!held.empty()) {
+    PESSOA_TRY(auto last, parse_batch_header(held.back().batch));
+    in_journal = last.next_offset() >= end;
+  }
+  auto& active = runs_.back();
+  if (!in_journal) {
+    // On a disk without room the frames stay where they are: a start must succeed there.
+    PESSOA_TRY(auto space, env_.space(directory_));
+    if (space.free_bytes < 2 * (active.facts.size - found.before.size) + (64u << 10)) return {};
+  }
+  PESSOA_TRY(auto file, active.file->file());
+  auto facts = found.before;
+  std::vector<frame_input> doubtful;
+  auto split = [&](const frame_view& view, uint64_t position, byte_view frame) {
+    if (view.header.base >= known) {
+      if (in_journal) return false;
+      doubtful.push_back(
+          {bytes::copy(frame.subspan(frame_header_size, view.header.batch_length)), view.header.append_time});
+      return true;
+    }
+    if (position == 0) facts.first_append = view.header.append_time;
+    facts.size = position + view.header.frame_length;
+    facts.end = view.next_offset();
+    facts.max_time = std::max(facts.max_time, view.batch.max_timestamp);
+    facts.last_append = std::max(facts.last_append, view.header.append_time);
+    tail_.last_crc = view.header.header_crc;
+    return true;
+  };
+  tail_.last_crc = found.start.previous_crc;
+  PESSOA_TRY(auto walked, walk_frames(*file, key_, found.start, active.facts.size, walk_depth::whole, split));
+  if (walked.defect != frame_defect::none || facts.end != known)
+    return error{ec::storage_failed, active.file->path() + " reads differently at byte "
+                                         + std::to_string(walked.position) + " than a moment ago"};
+  auto& index = active.file->index();
+  auto entries = index.entries();
+  size_t kept = 0;
+  while (kept < entries.size() && entries[kept].at < known)
+    ++kept;
+  index.keep(kept);
+  tail_.last_indexed = kept == 0 ? 0 : entries[kept - 1].position;
+  active.facts = facts;
+  if (!tail_.last_crc && facts.size > 0) {
+    PESSOA_TRY(tail_.last_crc, last_crc_of(active, key_));
+  }
+  log_end_ = known;
+  epochs_.truncate(known);
+  epochs_saved_ = false;
+  durable_end_ = known;
+  if (!in_journal) return copy_tail(known, doubtful);
+  PESSOA_TRY(file, active.file->file());
+  PESSOA_CHECK(file->truncate(facts.size));
+  from_journal = std::move(held);
+  return {};
+}
+
+result<void> segmented_log::copy_tail(offset known, const std::vector<frame_input>& frames) {
+  auto folder = directory_ + "/copy";
+  PESSOA_CHECK(env_.remove_tree(folder));
+  PESSOA_CHECK(env_.create_directories(folder));
+  auto copy = std::make_shared<segment>(env_, folder, key_, known);
+  PESSOA_CHECK(copy->create());
+  bool replaces = known == runs_.back().file->base();
+  auto old = runs_.back();
+  if (replaces) runs_.pop_back();
+  runs_.push_back({copy, {0, known, no_timestamp, no_timestamp, no_timestamp}});
+  tail_.last_indexed = 0;
+  PESSOA_TRY(auto batches, check(frames));
+  PESSOA_CHECK(write_run(batches));
+  written_.clear();
+  PESSOA_TRY(auto file, copy->file());
+  PESSOA_CHECK(file->sync());
+  file.reset();
+  auto entries = copy->index().entries();
+  copy->release();
+  // Under its own name it replaces the doubtful segment, or stands behind it until that is cut: load_sealed()
+  // knows both.
+  auto placed = std::make_shared<segment>(env_, directory_, key_, known);
+  old.file->release();
+  PESSOA_CHECK(env_.remove_file(placed->index_path()));
+  PESSOA_CHECK(env_.rename(copy->path(), placed->path()));
+  PESSOA_CHECK(env_.sync_directory(directory_));
+  for (auto& entry : entries)
+    placed->index().add(entry);
+  runs_.back().file = placed;
+  if (!replaces) {
+    PESSOA_TRY(auto cut, old.file->file());
+    PESSOA_CHECK(cut->truncate(old.facts.size));
+    PESSOA_CHECK(cut->sync());
+    old.file->index().add(
+        {known, old.facts.size, old.facts.max_time, old.facts.last_append, index_kind::end});
+    old.file->index().sync();
+    old.file->release();
+  }
+  return env_.remove_tree(folder);
+}
+
+} // namespace pessoa::persistence

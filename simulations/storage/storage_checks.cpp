@@ -1,0 +1,204 @@
+// What must hold: at each answer, after each start, and when a bit has rotted.
+#include "persistence/frame_walk.hpp"
+#include "persistence/journal_format.hpp"
+#include "persistence/log_files.hpp"
+#include "simulations/storage/storage_life.hpp"
+
+#include <algorithm>
+
+namespace pessoa::sim {
+
+using namespace pessoa::persistence;
+
+namespace {
+
+std::vector<uint8_t> whole(storage_env& env, const std::string& path) {
+  auto data = read_whole_file(env, path, 64u << 20);
+  return data.ok() ? std::move(*data) : std::vector<uint8_t>{};
+}
+
+bool contains(byte_view all, byte_view part) {
+  return std::search(all.begin(), all.end(), part.begin(), part.end()) != all.end();
+}
+
+} // namespace
+
+// At the moment of the answer, no power cut can take the batch: it lies, with all that leads to it, in the
+// durable part of its segment or of a journal file.
+void storage_world::check_durable(hosted& log, const model_batch& batch) {
+  auto& env = disk.env();
+  auto names = env.list_directory(path(log));
+  if (!names.ok()) fail("an answer is durable", "its directory cannot be listed");
+  offset base{-1};
+  for (auto& name : *names)
+    if (auto at = parse_file_name(name, segment_suffix); at && *at <= batch.base) base = std::max(base, *at);
+  uint64_t segment_end = 0, durable = 0;
+  if (base.value() >= 0) {
+    auto file_path = path(log) + "/" + file_name(base, segment_suffix);
+    auto file = env.open_file(file_path, open_mode::read);
+    auto look = [&](const frame_view& view, uint64_t position, byte_view frame) {
+      if (view.header.base == batch.base
+          && same_bytes(frame.subspan(frame_header_size, view.header.batch_length), batch.data))
+        segment_end = position + view.header.frame_length;
+      return segment_end == 0;
+    };
+    if (file.ok()) {
+      auto size = (*file)->size();
+      auto walked = walk_frames(**file, log.model.key, {0, base, std::nullopt}, size.ok() ? *size : 0,
+                                walk_depth::whole, look);
+      if (!walked.ok()) fail("an answer is durable", to_string(walked.error()));
+    }
+    durable = disk.durable_prefix(file_path);
+    if (segment_end > 0 && durable >= segment_end) return;
+  }
+  auto journals = env.list_directory("data/journal");
+  for (size_t i = 0; journals.ok() && i < journals->size(); ++i) {
+    auto file_path = "data/journal/" + (*journals)[i];
+    auto number = parse_journal_file_name((*journals)[i]);
+    if (!number) continue;
+    auto data = whole(env, file_path);
+    auto safe = disk.durable_prefix(file_path);
+    for (uint64_t at = journal_file_header_size; at + journal_record_header_size <= data.size();) {
+      auto record = parse_journal_record(byte_view{data}.subspan(at), *number);
+      if (!record || record->length > data.size() - at) break;
+      auto body = byte_view{data}.subspan(at, record->length);
+      if (record->key == log.model.key && record->base <= batch.base && batch.base < record->end
+          && contains(body, batch.data) && safe >= at + record->length)
+        return;
+      at += record->length;
+    }
+  }
+  fail("an answer is durable", name(log) + " answered offset " + std::to_string(batch.base.value())
+                                   + ", whose frame ends at " + std::to_string(segment_end) + " of which "
+                                   + std::to_string(durable) + " bytes are durable, and no journal holds it");
+}
+
+void storage_world::check_recovered(hosted& log, const recovery_report& report) {
+  auto& model = log.model;
+  auto start = log.log->log_start();
+  auto end = log.log->log_end();
+  outcome.torn_tails += report.torn_bytes_cut > 0;
+  outcome.frames_from_journal += report.frames_from_journal;
+  note(static_cast<uint64_t>(end.value()) * 31 + log.log->generation());
+  if (start != model.log_start && start != model.start_in_doubt.value_or(model.log_start))
+    fail("the log begins where it should", name(log) + " at " + std::to_string(start.value()) + ", not "
+                                               + std::to_string(model.log_start.value()));
+  if (start != model.log_start) model.removed = true;
+  model.log_start = start;
+  model.start_in_doubt.reset();
+  if (end < model.acked_end)
+    fail("what was acknowledged is there", name(log) + " ends at " + std::to_string(end.value())
+                                               + ", acknowledged was "
+                                               + std::to_string(model.acked_end.value()));
+  if (end > model.end())
+    fail("nothing is invented", name(log) + " ends at " + std::to_string(end.value()) + ", sent was "
+                                    + std::to_string(model.end().value()));
+  model.cut(end);
+  if (model.end() != end)
+    fail("batches are whole", name(log) + " ends at " + std::to_string(end.value()) + ", inside a batch");
+  if (log.log->durable_end() != end) fail("what was recovered is durable", name(log));
+  read_back(log, true);
+  auto lineage = model.lineage();
+  for (size_t i = 0; i < lineage.size(); ++i) {
+    auto epoch_end = i + 1 < lineage.size() ? lineage[i + 1].start : end;
+    if (epoch_end <= start) continue;
+    auto known = log.log->end_of_epoch(lineage[i].epoch);
+    if (known != std::pair{lineage[i].epoch, epoch_end})
+      fail("epochs are known", name(log) + ": epoch " + std::to_string(lineage[i].epoch.value()) + " ends at "
+                                   + std::to_string(known.second.value()) + ", not "
+                                   + std::to_string(epoch_end.value()));
+  }
+  if (!model.removed && log.log->producers() != model.producers())
+    fail("producers are remembered", name(log) + ": what the log knows of producers is not what it contains");
+  // From now on all of it counts: a start syncs what it found.
+  model.acked_end = end;
+  model.last_commit = std::min(model.last_commit, end);
+}
+
+void storage_world::read_back(hosted& log, bool to_the_end) {
+  auto& model = log.model;
+  auto end = log.log->log_end();
+  auto at = model.log_start;
+  if (!to_the_end && end > at) at = at + static_cast<int64_t>(random.below(static_cast<uint64_t>(end - at)));
+  size_t i = 0;
+  while (i < model.batches.size() && model.batches[i].next <= at)
+    ++i;
+  while (at < end) {
+    auto got = log.log->read(at, end, 1 + random.below(3000));
+    if (!got.ok())
+      fail("what is there can be read",
+           name(log) + " at " + std::to_string(at.value()) + ": " + to_string(got.error()));
+    auto rest = got->data.view();
+    while (!rest.empty()) {
+      if (i >= model.batches.size() || rest.size() < model.batches[i].data.size()
+          || !same_bytes(rest.first(model.batches[i].data.size()), model.batches[i].data))
+        fail("every byte is as it was sent", name(log) + " at offset " + std::to_string(at.value()));
+      rest = rest.subspan(model.batches[i].data.size());
+      at = model.batches[i++].next;
+    }
+    if (got->data.empty())
+      fail("what is there can be read", name(log) + ": nothing at " + std::to_string(at.value()));
+    if (!to_the_end) return;
+  }
+}
+
+// One bit rots while the process is down: what is served is right, and what is missing is reported.
+void storage_world::check_flipped() {
+  auto& env = disk.env();
+  std::vector<std::pair<std::string, size_t>> files; // and whose: logs.size() for the journal
+  auto add = [&](const std::string& folder, size_t owner) {
+    auto names = env.list_directory(folder);
+    for (size_t i = 0; names.ok() && i < names->size(); ++i)
+      files.emplace_back(folder + "/" + (*names)[i], owner);
+  };
+  for (size_t i = 0; i < logs.size(); ++i)
+    add(path(logs[i]), i);
+  add("data/journal", logs.size());
+  if (files.empty()) return;
+  auto& [file, owner] = files[random.below(files.size())];
+  auto size = whole(env, file).size();
+  if (size == 0) return;
+  disk.flip_bit(file, random.below(size * 8));
+  ++outcome.flips;
+  pool = std::make_unique<stepped_pool>(schedule);
+  directory = data_directory::open(env, "data").value();
+  bool clean = directory->was_clean_stop();
+  directory->begin_writing().value();
+  auto made = commit_service::open(env, directory->journal_path(), *pool, time, settings);
+  if (!made.ok()) fail("a damaged journal does not stop a start", to_string(made.error()));
+  service = std::move(*made);
+  for (size_t i = 0; i < logs.size(); ++i) {
+    auto& log = logs[i];
+    if (!env.exists(path(log))) continue;
+    recovery_report report;
+    auto opened = partition_log::open(env, path(log), log.model.key, log_options, clean,
+                                      service->recovered(log.model.key), report);
+    if (!opened.ok()) fail("a damaged log opens", name(log) + ": " + to_string(opened.error()));
+    bool reported = report.loss.has_value();
+    if (reported && owner != i && owner != logs.size()) fail("no loss without damage", *report.loss);
+    auto end = (*opened)->log_end();
+    if (end > log.model.end()) fail("nothing is invented", name(log) + " after a flip in " + file);
+    for (auto& batch : log.model.batches) {
+      if (batch.base < (*opened)->log_start() || batch.next > end) continue;
+      auto got = (*opened)->read(batch.base, end, 1);
+      if (!got.ok() && got.error().code != ec::corrupt_data)
+        fail("damage has its error", to_string(got.error()));
+      if (!got.ok())
+        reported = true;
+      else if (!same_bytes(got->data, batch.data))
+        fail("no damaged byte is served",
+             name(log) + " at " + std::to_string(batch.base.value()) + " after a flip in " + file);
+    }
+    outcome.losses_reported += reported;
+    // A rotten last commit may look like one that was never finished: nothing after it says that it was
+    // durable.
+    auto must = owner == i || owner == logs.size() ? std::min(log.model.acked_end, log.model.last_commit)
+                                                   : log.model.acked_end;
+    if (!reported && end < must)
+      fail("what is missing is reported",
+           name(log) + " ends at " + std::to_string(end.value()) + ", acknowledged was "
+               + std::to_string(log.model.acked_end.value()) + ", after a flip in " + file);
+  }
+}
+
+} // namespace pessoa::sim

@@ -1,0 +1,91 @@
+// The parts of one storage seed (storage_world.hpp): storage_world.cpp drives, storage_actions.cpp asks the
+// log for things and tells the model, storage_checks.cpp compares.
+#pragma once
+
+#include "persistence/commit_service.hpp"
+#include "persistence/data_directory.hpp"
+#include "simulations/disk/sim_disk.hpp"
+#include "simulations/storage/log_model.hpp"
+#include "simulations/storage/stepped_pool.hpp"
+#include "simulations/storage/storage_world.hpp"
+
+namespace pessoa::sim {
+
+struct check_failed {
+  std::string what;
+};
+
+class stepped_clock final : public clock {
+public:
+  [[nodiscard]] instant now() const override { return now_; }
+  [[nodiscard]] timestamp wall() const override {
+    return timestamp{1'700'000'000'000 + now_.time_since_epoch().count() / 1'000'000};
+  }
+  void pass(duration d) { now_ += d; }
+
+private:
+  instant now_{};
+};
+
+struct storage_world {
+  explicit storage_world(uint64_t seed);
+  ~storage_world() {
+    if (pool) pool->kill(); // a check failed: nothing goes on
+  }
+  void run();
+
+  struct hosted {
+    log_model model;
+    std::shared_ptr<persistence::partition_log> log;
+    bool busy = false;        // a commit is in flight
+    bool open_failed = false; // until the next start
+  };
+
+  // -- storage_world.cpp ---
+  bool live();
+  void act();
+  void die(crash_kind kind);
+  void end_life();
+  bool stop_cleanly();
+  [[noreturn]] void fail(const std::string& check, const std::string& what) const;
+  void note(uint64_t value);
+
+  // -- storage_actions.cpp ---
+  void start_first();
+  void restart();
+  bool try_start();
+  bool open(hosted& log, bool clean);
+  void create(hosted& log);
+  void commit(hosted& log);
+  void answered(hosted& log, const std::vector<model_batch>& sent, persistence::commit_outcome done,
+                uint64_t generation);
+  void truncate(hosted& log);
+  void remove_before(hosted& log);
+  void remove(hosted& log);
+  [[nodiscard]] std::string path(const hosted& log) const;
+  [[nodiscard]] std::string name(const hosted& log) const;
+
+  // -- storage_checks.cpp ---
+  void check_durable(hosted& log, const model_batch& batch);
+  void check_recovered(hosted& log, const persistence::recovery_report& report);
+  void read_back(hosted& log, bool to_the_end);
+  void check_flipped();
+
+  storage_outcome outcome;
+  seeded_random random;      // what is asked for
+  seeded_random disk_random; // what the disk does
+  seeded_random schedule;    // when jobs and answers run
+  sim_disk disk;
+  stepped_clock time;
+  persistence::commit_settings settings;
+  persistence::log_settings log_options;
+  bool with_errors = false, with_full_disk = false, with_flip = false, with_deletions = false,
+       with_cuts_in_recovery = false;
+
+  std::unique_ptr<persistence::data_directory> directory;
+  std::unique_ptr<stepped_pool> pool;
+  std::unique_ptr<persistence::commit_service> service;
+  std::vector<hosted> logs;
+};
+
+} // namespace pessoa::sim
