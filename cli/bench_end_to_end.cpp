@@ -25,6 +25,11 @@ public:
       : o_(o), producer_(std::move(producer)), consumer_(std::move(consumer)), progress_(progress),
         run_(nanoseconds_now()) {}
 
+  // A record may be received before its acknowledgement is: nobody calls back into this when it is gone.
+  ~end_to_end_run() { producer_.close(); }
+  end_to_end_run(const end_to_end_run&) = delete;
+  end_to_end_run& operator=(const end_to_end_run&) = delete;
+
   // From here on everything new is seen.
   client::result<void> prepare() {
     PESSOA_CHECK(consumer_.assign(o_.topic));
