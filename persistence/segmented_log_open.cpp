@@ -45,7 +45,7 @@ void segmented_log::lose(std::string what, recovery_report& report) {
 result<void> segmented_log::open(bool clean_stop, journal_frames journal, recovery_report& report) {
   PESSOA_CHECK(env_.create_directories(directory_));
   // What the files say is acted on, and that cannot be taken back: the names a crash left must stay, then.
-  if (!clean_stop) PESSOA_CHECK(env_.sync_directory(directory_));
+  if (!clean_stop && !PESSOA_PLANT("act_on_names_first")) PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_CHECK(load_state(report));
   PESSOA_CHECK(find_segments(report));
   if (runs_.empty()) return {};
@@ -77,7 +77,7 @@ result<void> segmented_log::sync_recovered() {
   auto& active = *runs_.back().file;
   // The mark is written only after a sync of file and names: where it stands at the end, the file needs none. The names
   // of the small files may be newer.
-  if (!touched_ && synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
+  if ((!touched_ || PESSOA_PLANT("forget_the_cut")) && synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
     return env_.sync_directory(directory_);
   PESSOA_TRY(auto file, active.file());
   if (!PESSOA_PLANT("recovered_log_not_synced")) {

@@ -291,7 +291,7 @@ result<void> segmented_log::save_epochs_if_new() {
     if (epochs_saved_) return {};
     saved = epochs_;
   }
-  if (!PESSOA_PLANT("skip_epoch_file"))
+  if (!PESSOA_PLANT("stale_epoch_file") || !env_.exists(directory_ + "/epochs"))
     PESSOA_CHECK(replace_file(env_, directory_ + "/epochs", saved.encode()));
   std::lock_guard lock{facts_};
   epochs_saved_ = epochs_ == saved;

@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     sum.clean_stops += one.clean_stops;
     sum.crashes_in_recovery += one.crashes_in_recovery;
     sum.journal_rounds += one.journal_rounds;
-    sum.rolls += one.rolls;
+    sum.segments += one.segments;
     sum.truncations += one.truncations;
     sum.removals += one.removals;
     sum.deletions += one.deletions;
@@ -92,10 +92,10 @@ int main(int argc, char** argv) {
               "deletions %llu\n",
               n(sum.power_losses), n(sum.kills), n(sum.clean_stops), n(sum.crashes_in_recovery),
               n(sum.truncations), n(sum.removals), n(sum.deletions));
-  std::printf("  journal rounds %llu, rolls %llu, torn tails %llu, frames from the journal %llu, flips %llu, "
+  std::printf("  journal rounds %llu, segments %llu, torn tails %llu, frames from the journal %llu, flips %llu, "
               "losses reported "
               "%llu; trace %016llx\n",
-              n(sum.journal_rounds), n(sum.rolls), n(sum.torn_tails), n(sum.frames_from_journal),
+              n(sum.journal_rounds), n(sum.segments), n(sum.torn_tails), n(sum.frames_from_journal),
               n(sum.flips), n(sum.losses_reported), n(sum.trace));
   return failed == 0 ? 0 : 1;
 }

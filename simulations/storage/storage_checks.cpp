@@ -142,6 +142,21 @@ void storage_world::read_back(hosted& log, bool to_the_end) {
   }
 }
 
+// The batch whose frame covers that byte of a segment; -1 without one.
+offset storage_world::frame_at(hosted& log, const std::string& file, uint64_t byte) {
+  auto base = parse_file_name(file.substr(file.find_last_of('/') + 1), segment_suffix);
+  auto opened = disk.env().open_file(file, open_mode::read);
+  if (!base || !opened.ok()) return offset{-1};
+  offset found{-1};
+  auto look = [&](const frame_view& view, uint64_t position, byte_view) {
+    if (position <= byte && byte < position + view.header.frame_length) found = view.header.base;
+    return true;
+  };
+  auto size = (*opened)->size();
+  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0, walk_depth::whole, look);
+  return walked.ok() ? found : offset{-1};
+}
+
 // One bit rots while the process is down: what is served is right, and what is missing is reported.
 void storage_world::check_flipped() {
   auto& env = disk.env();
@@ -155,10 +170,17 @@ void storage_world::check_flipped() {
     add(path(logs[i]), i);
   add("data/journal", logs.size());
   if (files.empty()) return;
-  auto& [file, owner] = files[random.below(files.size())];
+  // Segments twice as often as the rest.
+  auto is_segment = [](const auto& f) { return f.first.size() > 4 && f.first.substr(f.first.size() - 4) == ".log"; };
+  auto rest = std::partition(files.begin(), files.end(), is_segment);
+  auto segments = static_cast<uint64_t>(rest - files.begin());
+  bool in_segment = segments > 0 && random.below(3) != 0;
+  auto& [file, owner] = files[in_segment ? random.below(segments) : random.below(files.size())];
   auto size = whole(env, file).size();
   if (size == 0) return;
-  disk.flip_bit(file, random.below(size * 8));
+  auto bit = random.below(size * 8);
+  auto hit = owner < logs.size() ? frame_at(logs[owner], file, bit / 8) : offset{-1};
+  disk.flip_bit(file, bit);
   ++outcome.flips;
   pool = std::make_unique<stepped_pool>(schedule);
   directory = data_directory::open(env, "data").value();
@@ -183,6 +205,9 @@ void storage_world::check_flipped() {
       auto got = (*opened)->read(batch.base, end, 1);
       if (!got.ok() && got.error().code != ec::corrupt_data)
         fail("damage has its error", to_string(got.error()));
+      if (got.ok() && owner == i && batch.base == hit && report.frames_from_journal == 0)
+        fail("damage is noticed", name(log) + " serves offset " + std::to_string(hit.value()) + " although bit "
+                                      + std::to_string(bit) + " of " + file + ", in its frame, was flipped");
       if (!got.ok())
         reported = true;
       else if (!same_bytes(got->data, batch.data))

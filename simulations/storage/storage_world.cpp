@@ -27,7 +27,7 @@ storage_world::storage_world(uint64_t seed)
   // Swarm: each kind of trouble is in some seeds only, and some seeds have none.
   with_errors = random.below(5) == 0;
   with_full_disk = random.below(5) == 0;
-  with_flip = random.below(8) == 0;
+  with_flip = random.below(4) == 0;
   with_deletions = random.below(2) == 0;
   with_cuts_in_recovery = random.below(2) == 0;
   logs.resize(1 + random.below(6));
@@ -108,6 +108,9 @@ void storage_world::die(crash_kind kind) {
 
 void storage_world::end_life() {
   auto before = disk.counters().after_death;
+  if (service) outcome.journal_rounds += service->counters().journal_syncs;
+  for (auto& log : logs)
+    if (log.log) outcome.segments += log.log->segment_count();
   pool->kill();
   service.reset();
   for (auto& log : logs) {

@@ -1,4 +1,4 @@
-// A data directory's logs and commit service on a disk that lies, driven from a seed: random commits, rolls,
+// A data directory's logs and commit service on a disk that lies, driven from a seed: random commits, segments,
 // truncations, retention, deletions, clean stops, power loss and kills at any operation, restarts, and checks
 // after each.
 //
@@ -20,7 +20,7 @@ struct storage_outcome {
   // How much of the interesting happened; a seed without any of it proves nothing.
   uint64_t acknowledged = 0, refused = 0, failed = 0, dropped = 0;
   uint64_t power_losses = 0, kills = 0, clean_stops = 0, crashes_in_recovery = 0;
-  uint64_t journal_rounds = 0, rolls = 0, truncations = 0, removals = 0, deletions = 0;
+  uint64_t journal_rounds = 0, segments = 0, truncations = 0, removals = 0, deletions = 0;
   uint64_t torn_tails = 0, frames_from_journal = 0, losses_reported = 0, flips = 0;
 };
 
