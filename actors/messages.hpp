@@ -12,6 +12,7 @@
 #include "protocol/partition/partition_leader.hpp"
 #include "schema/metadata_records.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct fetched {
   offset next{0};
   offset high_watermark{0};
   offset log_start{0};
+  std::shared_ptr<void> charge; // the batches' place in a budget; let go of with them
 };
 
 struct fetch_command {
@@ -43,7 +45,10 @@ struct fetch_command {
   size_t bytes_max = 1 << 20;
   instant deadline;
   std::optional<leader_epoch> known_epoch;
+  // Asked before batches are read into memory: their place in a budget, or null when it is full. Any thread; may be empty.
+  std::function<std::shared_ptr<void>(size_t bytes)> reserve;
   responder_ptr<fetched> reply;
+  protocol::request_id id = 0; // the partition's own
 };
 // The caller of a parked fetch has gone.
 struct fetch_abandoned {
