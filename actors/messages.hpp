@@ -137,6 +137,8 @@ struct replica_gone { // INTERNAL: a stopped replica has closed (or deleted) its
   partition_key key;
   std::optional<error> problem;
 };
+struct leftovers_removed { // INTERNAL: nothing works on deleted topics of earlier lives any more
+};
 struct broker_stop {
   responder_ptr<bool> reply; // true: every log was closed in order, so the stop is clean
 };
@@ -145,8 +147,12 @@ struct index_wait { // answered when the broker has applied `index` and publishe
   instant deadline;
   responder_ptr<metadata_index> reply;
 };
-struct all_ready_wait { // answered when every replica of this node is open, leading where it should
-  responder_ptr<size_t> reply;
+struct ready_replicas {
+  size_t hosted = 0;
+  size_t failed = 0; // could not be opened, or have failed since
+};
+struct all_ready_wait { // answered when every replica of this node is open and leads where it should, or has failed
+  responder_ptr<ready_replicas> reply;
 };
 
 // -- to the controller ---

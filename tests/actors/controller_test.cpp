@@ -48,6 +48,7 @@ struct controller_fixture : test::deterministic_system {
         [](const ptr<broker_stop>&) { FAIL("unexpected"); },
         [](const ptr<log_opened>&) { FAIL("unexpected"); },
         [](const ptr<replica_gone>&) { FAIL("unexpected"); },
+        [](const ptr<leftovers_removed>&) { FAIL("unexpected"); },
         [](upkeep_atom) { FAIL("unexpected"); },
         [](tick_atom) { FAIL("unexpected"); },
       };
