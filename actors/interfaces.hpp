@@ -50,7 +50,7 @@ using replica_actor = caf::typed_actor<
   caf::reacts_to<ptr<status_query>>,
   caf::reacts_to<ptr<settings_change>>,
   caf::reacts_to<upkeep_atom>,
-  // Closes (or deletes) the copy and ends.
+  // Closes (or deletes) the copy and ends. Once.
   caf::reacts_to<ptr<replica_stop>>,
   // From the partition and the loan.
   caf::reacts_to<ptr<log_returned>>,
@@ -68,11 +68,12 @@ using broker_actor = caf::typed_actor<
   // From a replica: the epoch's partition is up; its log failed.
   caf::reacts_to<ptr<struct partition_leading>>,
   caf::reacts_to<ptr<replica_failed>>,
-  // Stops all replicas, then ends.
+  // Stops all replicas, then ends. What is committed from now on waits for the next start. Once.
   caf::reacts_to<ptr<broker_stop>>,
   // INTERNAL
   caf::reacts_to<ptr<log_opened>>,
   caf::reacts_to<ptr<replica_gone>>,
+  caf::reacts_to<ptr<leftovers_removed>>,
   caf::reacts_to<upkeep_atom>,
   caf::reacts_to<tick_atom>>;
 

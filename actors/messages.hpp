@@ -12,6 +12,7 @@
 #include "protocol/partition/partition_leader.hpp"
 #include "schema/metadata_records.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct fetched {
   offset next{0};
   offset high_watermark{0};
   offset log_start{0};
+  std::shared_ptr<void> charge; // the batches' place in a budget; let go of with them
 };
 
 struct fetch_command {
@@ -43,7 +45,10 @@ struct fetch_command {
   size_t bytes_max = 1 << 20;
   instant deadline;
   std::optional<leader_epoch> known_epoch;
+  // Asked before batches are read into memory: their place in a budget, or null when it is full. Any thread; may be empty.
+  std::function<std::shared_ptr<void>(size_t bytes)> reserve;
   responder_ptr<fetched> reply;
+  protocol::request_id id = 0; // the partition's own
 };
 // The caller of a parked fetch has gone.
 struct fetch_abandoned {
@@ -132,6 +137,8 @@ struct replica_gone { // INTERNAL: a stopped replica has closed (or deleted) its
   partition_key key;
   std::optional<error> problem;
 };
+struct leftovers_removed { // INTERNAL: nothing works on deleted topics of earlier lives any more
+};
 struct broker_stop {
   responder_ptr<bool> reply; // true: every log was closed in order, so the stop is clean
 };
@@ -140,8 +147,12 @@ struct index_wait { // answered when the broker has applied `index` and publishe
   instant deadline;
   responder_ptr<metadata_index> reply;
 };
-struct all_ready_wait { // answered when every replica of this node is open, leading where it should
-  responder_ptr<size_t> reply;
+struct ready_replicas {
+  size_t hosted = 0;
+  size_t failed = 0; // could not be opened, or have failed since
+};
+struct all_ready_wait { // answered when every replica of this node is open and leads where it should, or has failed
+  responder_ptr<ready_replicas> reply;
 };
 
 // -- to the controller ---

@@ -25,4 +25,10 @@ void routing_table::publish(std::shared_ptr<const routing_snapshot> next) {
   current_ = std::move(next);
 }
 
+void routing_table::clear() {
+  auto empty = std::make_shared<const routing_snapshot>();
+  std::lock_guard guard{mutex_};
+  current_.swap(empty);
+}
+
 } // namespace pessoa::actors

@@ -58,6 +58,8 @@ public:
   [[nodiscard]] std::shared_ptr<const routing_snapshot> load() const;
   // Requires: the index does not go back (failures N8).
   void publish(std::shared_ptr<const routing_snapshot> next);
+  // The node ends: no handle of an actor may outlive the actor system.
+  void clear();
 
 private:
   mutable std::mutex mutex_;

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <utility>
 #include <unistd.h>
 
 namespace pessoa::bench {

@@ -19,7 +19,11 @@ double milliseconds(int64_t nanoseconds) { return static_cast<double>(nanosecond
 
 json latency_json(const histogram& h) {
   auto at = [&](double share) { return milliseconds(h.quantile(share)); };
-  return {{"p50", at(0.5)}, {"p95", at(0.95)}, {"p99", at(0.99)}, {"p999", at(0.999)}, {"max", milliseconds(h.max())}};
+  return {{"p50", at(0.5)},
+          {"p95", at(0.95)},
+          {"p99", at(0.99)},
+          {"p999", at(0.999)},
+          {"max", milliseconds(h.max())}};
 }
 
 } // namespace
@@ -34,48 +38,56 @@ void add_bench(CLI::App& root, invocation& inv) {
 
 void add_bench_options(CLI::App& app, bench_options& o, bool writes) {
   add_parsed(
-    app, "--topic", o.topic,
-    [](const std::string& t) -> result<std::string> {
-      PESSOA_CHECK(check_topic_name(t));
-      return t;
-    },
-    "The topic")
-    ->required();
-  add_parsed(app, "--records", o.records,
-             [](const std::string& t) -> result<int64_t> {
-               PESSOA_TRY(auto n, parse_amount(t, "a number of records"));
-               if (n < 1 || n > INT64_MAX) return error{ec::invalid_argument, pessoa::quoted(t) + " is not a number of records above 0"};
-               return static_cast<int64_t>(n);
-             },
-             "How many, such as 100k or 4M (100000)");
-  add_parsed(app, "--clients", o.clients,
-             [](const std::string& t) { return parse_integer(t, 1, 1024, "a number of clients"); },
-             "Clients with a connection and a thread each (1)");
+      app, "--topic", o.topic,
+      [](const std::string& t) -> result<std::string> {
+        PESSOA_CHECK(check_topic_name(t));
+        return t;
+      },
+      "The topic")
+      ->required();
+  add_parsed(
+      app, "--records", o.records,
+      [](const std::string& t) -> result<int64_t> {
+        PESSOA_TRY(auto n, parse_amount(t, "a number of records"));
+        if (n < 1 || n > INT64_MAX)
+          return error{ec::invalid_argument, pessoa::quoted(t) + " is not a number of records above 0"};
+        return static_cast<int64_t>(n);
+      },
+      "How many, such as 100k or 4M (100000)");
+  add_parsed(
+      app, "--clients", o.clients,
+      [](const std::string& t) { return parse_integer(t, 1, 1024, "a number of clients"); },
+      "Clients with a connection and a thread each (1)");
   if (writes) {
-    add_parsed(app, "--record-size", o.record_size,
-               [](const std::string& t) -> result<uint64_t> {
-                 PESSOA_TRY(auto n, parse_amount(t, "a size in bytes"));
-                 if (n > message_bytes_max) return error{ec::invalid_argument, pessoa::quoted(t) + " is more than a batch can hold"};
-                 return n;
-               },
-               "Bytes of a record's value (1024)");
+    add_parsed(
+        app, "--record-size", o.record_size,
+        [](const std::string& t) -> result<uint64_t> {
+          PESSOA_TRY(auto n, parse_amount(t, "a size in bytes"));
+          if (n > message_bytes_max)
+            return error{ec::invalid_argument, pessoa::quoted(t) + " is more than a batch can hold"};
+          return n;
+        },
+        "Bytes of a record's value (1024)");
     add_parsed(app, "--rate", o.rate, parse_rate,
                "Records per second over all clients; latency is then measured from when a record was due");
-    add_parsed(app, "--partitions-touched", o.partitions_touched,
-               [](const std::string& t) { return parse_integer(t, 1, 10'000, "a number of partitions"); },
-               "Spread records over exactly so many partitions, in turn");
-    add_parsed(app, "--acks", o.acks,
-               [](const std::string& t) -> result<std::string> {
-                 if (t == "all" || t == "1" || t == "0") return t;
-                 return error{ec::invalid_argument, pessoa::quoted(t) + " is none of all, 1, 0"};
-               },
-               "all, 1 or 0 (all)");
-    add_parsed(app, "-z,--compression", o.codec,
-               [](const std::string& t) -> result<std::string> {
-                 if (t == "none" || t == "lz4" || t == "zstd") return t;
-                 return error{ec::invalid_argument, pessoa::quoted(t) + " is none of none, lz4, zstd"};
-               },
-               "none, lz4 or zstd (none)");
+    add_parsed(
+        app, "--partitions-touched", o.partitions_touched,
+        [](const std::string& t) { return parse_integer(t, 1, 10'000, "a number of partitions"); },
+        "Spread records over exactly so many partitions, in turn");
+    add_parsed(
+        app, "--acks", o.acks,
+        [](const std::string& t) -> result<std::string> {
+          if (t == "all" || t == "1" || t == "0") return t;
+          return error{ec::invalid_argument, pessoa::quoted(t) + " is none of all, 1, 0"};
+        },
+        "all, 1 or 0 (all)");
+    add_parsed(
+        app, "-z,--compression", o.codec,
+        [](const std::string& t) -> result<std::string> {
+          if (t == "none" || t == "lz4" || t == "zstd") return t;
+          return error{ec::invalid_argument, pessoa::quoted(t) + " is none of none, lz4, zstd"};
+        },
+        "none, lz4 or zstd (none)");
     app.add_flag("--create", o.create, "Create the topic if it is not there");
   }
   add_output(app, o.as_json);
@@ -125,19 +137,21 @@ client::settings bench_settings(const target& to, const bench_options& o) {
   return settings;
 }
 
-client::result<client::topic_info> bench_topic(console& term, const bench_options& o, const client::cluster& cluster) {
+client::result<client::topic_info> bench_topic(console& term, const bench_options& o,
+                                               const client::cluster& cluster) {
   auto topic = cluster.topic(o.topic);
   auto wanted = static_cast<int32_t>(std::max<int64_t>(1, o.partitions_touched));
   if (!topic && topic.error().code == ec::unknown_topic && o.create)
     topic = create_topic(term, cluster, {o.topic, wanted, {}, {}});
   if (topic && static_cast<size_t>(wanted) > topic->partitions.size())
-    return client::error{ec::unknown_partition, fmt::format("{} has {} partitions, fewer than the {} to be touched", o.topic,
-                                                            topic->partitions.size(), wanted)};
+    return client::error{ec::unknown_partition,
+                         fmt::format("{} has {} partitions, fewer than the {} to be touched", o.topic,
+                                     topic->partitions.size(), wanted)};
   return topic;
 }
 
 bench_reporter::bench_reporter(console& term, const bench_options& o, bench_progress& progress)
-  : term_(term), o_(o), progress_(progress) {
+    : term_(term), o_(o), progress_(progress) {
   if (term.error_is_terminal()) thread_ = std::thread{[this] { show(); }};
 }
 
@@ -157,8 +171,9 @@ void bench_reporter::show() {
   while (!ended_.wait_for(lock, std::chrono::seconds{1}, [this] { return done_; })) {
     auto records = progress_.records.load();
     auto seconds = std::chrono::duration<double>(bench_clock::now() - begun).count();
-    term_.progress(fmt::format("{} of {} records, {} in the last second, {}/s since the start", format_count(records),
-                               format_count(static_cast<uint64_t>(o_.records)), format_count(records - before),
+    term_.progress(fmt::format("{} of {} records, {} in the last second, {}/s since the start",
+                               format_count(records), format_count(static_cast<uint64_t>(o_.records)),
+                               format_count(records - before),
                                format_bytes(static_cast<double>(progress_.bytes.load()) / seconds)));
     before = records;
   }
@@ -186,10 +201,11 @@ int bench_reporter::conclude(const bench_outcome& outcome) {
                       {"latencyMs", latency_json(h)}}));
     return exit_ok;
   }
-  term_.line(fmt::format("{} records in {:.3f} s: {:.0f} records/s, {:.1f} MB/s", format_count(records), outcome.seconds, per_second,
-                         megabytes));
-  term_.line(fmt::format("latency ms: p50 {:.3f}, p95 {:.3f}, p99 {:.3f}, p99.9 {:.3f}, max {:.3f}", milliseconds(h.quantile(0.5)),
-                         milliseconds(h.quantile(0.95)), milliseconds(h.quantile(0.99)), milliseconds(h.quantile(0.999)),
+  term_.line(fmt::format("{} records in {:.3f} s: {:.0f} records/s, {:.1f} MB/s", format_count(records),
+                         outcome.seconds, per_second, megabytes));
+  term_.line(fmt::format("latency ms: p50 {:.3f}, p95 {:.3f}, p99 {:.3f}, p99.9 {:.3f}, max {:.3f}",
+                         milliseconds(h.quantile(0.5)), milliseconds(h.quantile(0.95)),
+                         milliseconds(h.quantile(0.99)), milliseconds(h.quantile(0.999)),
                          milliseconds(h.max())));
   return exit_ok;
 }

@@ -80,7 +80,8 @@ private:
 };
 
 // The topic, created with --create (as many partitions as are touched).
-client::result<client::topic_info> bench_topic(console& term, const bench_options& o, const client::cluster& cluster);
+client::result<client::topic_info> bench_topic(console& term, const bench_options& o,
+                                               const client::cluster& cluster);
 client::settings bench_settings(const target& to, const bench_options& o);
 
 // Shows a line per second until the workers are done (on a terminal), then prints the outcome and returns the status.

@@ -14,7 +14,7 @@ namespace {
 class consume_worker {
 public:
   consume_worker(client::cluster cluster, client::consumer consumer, bench_progress& progress, int64_t wanted)
-    : cluster_(std::move(cluster)), consumer_(std::move(consumer)), progress_(progress), wanted_(wanted) {}
+      : cluster_(std::move(cluster)), consumer_(std::move(consumer)), progress_(progress), wanted_(wanted) {}
 
   // Takes the partitions whose index leaves `rest` when divided by `clients`. Returns how many records they hold.
   client::result<int64_t> take(const client::topic_info& topic, int64_t rest, int64_t clients) {
@@ -41,11 +41,17 @@ public:
       if (batch->empty()) continue;
       last_ = nanoseconds_now();
       latency_.record(last_ - asked);
+      // Only what was asked for counts: the last batch of several clients brings more.
+      auto before = progress_.records.fetch_add(batch->size());
+      auto wanted = static_cast<uint64_t>(wanted_);
+      auto counted = before >= wanted ? 0 : std::min<uint64_t>(batch->size(), wanted - before);
+      progress_.records.fetch_sub(batch->size() - counted);
       uint64_t bytes = 0;
-      for (auto& r : *batch)
+      for (size_t i = 0; i < counted; ++i) {
+        auto& r = (*batch)[i];
         bytes += (r.key ? r.key->size() : 0) + (r.value ? r.value->size() : 0);
+      }
       progress_.bytes.fetch_add(bytes, std::memory_order_relaxed);
-      progress_.records.fetch_add(batch->size(), std::memory_order_relaxed);
     }
   }
   void limit(int64_t wanted) { wanted_ = wanted; }
@@ -74,7 +80,8 @@ int bench_consume(console& term, bench_options& o) {
   if (!topic) return fail(term, topic.error());
   auto clients = std::min<int64_t>(o.clients, static_cast<int64_t>(topic->partitions.size()));
   if (clients < o.clients)
-    term.warn(fmt::format("{} has {} partitions: only so many clients have something to read", o.topic, clients));
+    term.warn(
+        fmt::format("{} has {} partitions: only so many clients have something to read", o.topic, clients));
   bench_progress progress;
   std::vector<std::unique_ptr<consume_worker>> workers;
   int64_t there = 0;
@@ -120,12 +127,11 @@ int bench_consume(console& term, bench_options& o) {
 } // namespace
 
 void add_bench_consume(CLI::App& bench, invocation& inv) {
-  auto* app = bench.add_subcommand("consume", "Read records from the start; latency is that of a poll that brought some");
+  auto* app = bench.add_subcommand(
+      "consume", "Read records from the start; latency is that of a poll that brought some");
   auto o = std::make_shared<bench_options>();
   add_bench_options(*app, *o, false);
-  app->callback([&inv, o] {
-    inv.run = [&term = inv.term, o] { return bench_consume(term, *o); };
-  });
+  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return bench_consume(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -20,8 +20,15 @@ constexpr double default_rate = 1000;
 
 class end_to_end_run {
 public:
-  end_to_end_run(const bench_options& o, client::producer producer, client::consumer consumer, bench_progress& progress)
-    : o_(o), producer_(std::move(producer)), consumer_(std::move(consumer)), progress_(progress), run_(nanoseconds_now()) {}
+  end_to_end_run(const bench_options& o, client::producer producer, client::consumer consumer,
+                 bench_progress& progress)
+      : o_(o), producer_(std::move(producer)), consumer_(std::move(consumer)), progress_(progress),
+        run_(nanoseconds_now()) {}
+
+  // A record may be received before its acknowledgement is: nobody calls back into this when it is gone.
+  ~end_to_end_run() { producer_.close(); }
+  end_to_end_run(const end_to_end_run&) = delete;
+  end_to_end_run& operator=(const end_to_end_run&) = delete;
 
   // From here on everything new is seen.
   client::result<void> prepare() {
@@ -130,15 +137,17 @@ int bench_end_to_end(console& term, const bench_options& o) {
 } // namespace
 
 void add_bench_end_to_end(CLI::App& bench, invocation& inv) {
-  auto* app = bench.add_subcommand("end-to-end", "From when a record is due to when a consumer has it (1000/s unless --rate)");
+  auto* app = bench.add_subcommand(
+      "end-to-end", "From when a record is due to when a consumer has it (1000/s unless --rate)");
   auto o = std::make_shared<bench_options>();
   o->records = 10'000;
   add_bench_options(*app, *o, true);
   app->callback([&inv, o] {
     inv.run = [&term = inv.term, o] {
       if (o->record_size < sizeof(stamp))
-        return term.usage(fmt::format("--record-size is at least {}: a record carries its time", sizeof(stamp)),
-                          "pessoa bench end-to-end");
+        return term.usage(
+            fmt::format("--record-size is at least {}: a record carries its time", sizeof(stamp)),
+            "pessoa bench end-to-end");
       return bench_end_to_end(term, *o);
     };
   });

@@ -11,10 +11,10 @@ namespace {
 // One client: a connection, a producer, and the thread that feeds it. Its histogram is written on the connection's thread.
 class produce_worker {
 public:
-  produce_worker(const bench_options& o, client::cluster cluster, client::producer producer, const payload& values,
-                 bench_progress& progress, int64_t first, int64_t count)
-    : o_(o), cluster_(std::move(cluster)), producer_(std::move(producer)), values_(values), progress_(progress), first_(first),
-      count_(count) {}
+  produce_worker(const bench_options& o, client::cluster cluster, client::producer producer,
+                 const payload& values, bench_progress& progress, int64_t first, int64_t count)
+      : o_(o), cluster_(std::move(cluster)), producer_(std::move(producer)), values_(values),
+        progress_(progress), first_(first), count_(count) {}
 
   void run(int64_t begin_ns, const interrupts& signals) {
     pace due{begin_ns, o_.rate ? std::optional{*o_.rate / static_cast<double>(o_.clients)} : std::nullopt};
@@ -23,11 +23,12 @@ public:
       auto at = due.await(i, signals);
       if (!at) break;
       record.value = values_.at(static_cast<uint64_t>(first_ + i));
-      if (o_.partitions_touched > 0) record.partition = static_cast<int32_t>((first_ + i) % o_.partitions_touched);
+      if (o_.partitions_touched > 0)
+        record.partition = static_cast<int32_t>((first_ + i) % o_.partitions_touched);
       // Two words: small enough that std::function holds them without an allocation.
-      auto sent = producer_.send(o_.topic, record, [this, sent_at = *at](const client::result<client::delivery>& done) {
-        answered(done, sent_at);
-      });
+      auto sent = producer_.send(
+          o_.topic, record,
+          [this, sent_at = *at](const client::result<client::delivery>& done) { answered(done, sent_at); });
       if (!sent) {
         progress_.fail(sent.error());
         break;
@@ -77,7 +78,8 @@ int bench_produce(console& term, const bench_options& o) {
     auto producer = client::producer::create(*cluster, settings);
     if (!producer) return fail(term, producer.error());
     auto count = o.records / o.clients + (c < o.records % o.clients ? 1 : 0);
-    workers.push_back(std::make_unique<produce_worker>(o, *cluster, *producer, values, progress, first, count));
+    workers.push_back(
+        std::make_unique<produce_worker>(o, *cluster, *producer, values, progress, first, count));
     first += count;
   }
   interrupts signals;
@@ -102,12 +104,11 @@ int bench_produce(console& term, const bench_options& o) {
 } // namespace
 
 void add_bench_produce(CLI::App& bench, invocation& inv) {
-  auto* app = bench.add_subcommand("produce", "Write random records; the clock stops at the last acknowledgement");
+  auto* app =
+      bench.add_subcommand("produce", "Write random records; the clock stops at the last acknowledgement");
   auto o = std::make_shared<bench_options>();
   add_bench_options(*app, *o, true);
-  app->callback([&inv, o] {
-    inv.run = [&term = inv.term, o] { return bench_produce(term, *o); };
-  });
+  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return bench_produce(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -35,15 +35,16 @@ int info(console& term, const cluster_options& o) {
                      {"voter", n.voter},
                      {"leaders", n.leaders},
                      {"replicas", n.replicas}});
-    text.row({std::to_string(n.id), n.state, n.rpc, n.kafka.empty() ? "off" : n.kafka, n.rack, n.voter ? "yes" : "no",
-              std::to_string(n.leaders), std::to_string(n.replicas)});
+    text.row({std::to_string(n.id), n.state, n.rpc, n.kafka.empty() ? "off" : n.kafka, n.rack,
+              n.voter ? "yes" : "no", std::to_string(n.leaders), std::to_string(n.replicas)});
   }
   if (o.as_json) {
     term.line(print({{"clusterId", found->cluster_id}, {"controller", found->controller}, {"nodes", nodes}}));
     return exit_ok;
   }
   term.line("cluster     " + found->cluster_id);
-  term.line("controller  " + (found->controller < 0 ? std::string{"none"} : "node " + std::to_string(found->controller)));
+  term.line("controller  "
+            + (found->controller < 0 ? std::string{"none"} : "node " + std::to_string(found->controller)));
   term.line("");
   term.write(text.text());
   return exit_ok;
@@ -133,7 +134,8 @@ int health(console& term, const cluster_options& o) {
       if (!now.healthy && waits) term.say("not healthy within " + std::to_string(timeout.count()) + " ms");
       return now.healthy ? exit_ok : exit_unhealthy;
     }
-    if (!signals.wait_for(between_questions) || term.reader_gone()) return o.exit_when_healthy ? exit_unhealthy : exit_ok;
+    if (!signals.wait_for(between_questions) || term.reader_gone())
+      return o.exit_when_healthy ? exit_unhealthy : exit_ok;
   }
 }
 

@@ -41,7 +41,7 @@ struct share {
 class consume_run {
 public:
   consume_run(console& term, const consume_options& o, client::consumer consumer)
-    : term_(term), o_(o), consumer_(std::move(consumer)) {}
+      : term_(term), o_(o), consumer_(std::move(consumer)) {}
 
   // Decides where each partition begins and ends.
   client::result<void> prepare(const client::topic_info& topic) {
@@ -54,8 +54,8 @@ public:
       client::topic_partition at{o_.topic, static_cast<int32_t>(index)};
       if (static_cast<size_t>(index) >= topic.partitions.size())
         return client::error{ec::unknown_partition,
-                             fmt::format("{} has no partition {}: its partitions are 0 to {}", o_.topic, index,
-                                         static_cast<int64_t>(topic.partitions.size()) - 1)};
+                             fmt::format("{} has no partition {}: its partitions are 0 to {}", o_.topic,
+                                         index, static_cast<int64_t>(topic.partitions.size()) - 1)};
       if (std::find(all.begin(), all.end(), at) == all.end()) all.push_back(at);
     }
     PESSOA_CHECK(consumer_.assign(all));
@@ -66,8 +66,9 @@ public:
       auto begin = offset_of(o_.range.from, at, log);
       if (!begin) return begin.error();
       if (*begin < log.start || *begin > log.end)
-        return client::error{ec::offset_out_of_range, fmt::format("offset {} is not in partition {} of {}, which holds {} to {}", *begin,
-                                                                  at.partition, o_.topic, log.start, log.end)};
+        return client::error{ec::offset_out_of_range,
+                             fmt::format("offset {} is not in partition {} of {}, which holds {} to {}",
+                                         *begin, at.partition, o_.topic, log.start, log.end)};
       share s{*begin, std::nullopt};
       if (o_.range.to) {
         auto end = offset_of(*o_.range.to, at, log);
@@ -76,8 +77,10 @@ public:
       }
       if (o_.stop_at_end) s.end = std::min(s.end.value_or(log.end), log.end);
       PESSOA_CHECK(consumer_.seek(at, s.begin));
-      if (s.done_at(s.begin)) PESSOA_CHECK(consumer_.pause({at}));
-      else open_[at.partition] = s;
+      if (s.done_at(s.begin))
+        PESSOA_CHECK(consumer_.pause({at}));
+      else
+        open_[at.partition] = s;
     }
     follows_ = std::any_of(open_.begin(), open_.end(), [](auto& s) { return !s.second.end; });
     return {};
@@ -112,7 +115,8 @@ public:
   [[nodiscard]] bool complete() const { return open_.empty() || enough(); }
 
 private:
-  client::result<int64_t> offset_of(const place& where, const client::topic_partition& at, const log_bounds& log) {
+  client::result<int64_t> offset_of(const place& where, const client::topic_partition& at,
+                                    const log_bounds& log) {
     if (auto known = locate(where, log)) return *known;
     auto found = consumer_.offset_at_time(at, where.number);
     if (!found) return found.error();
@@ -142,8 +146,10 @@ private:
   void close_finished() {
     for (auto at = open_.begin(); at != open_.end();) {
       auto next = next_.find(at->first);
-      if (next != next_.end() && at->second.done_at(next->second)) at = finish(at);
-      else ++at;
+      if (next != next_.end() && at->second.done_at(next->second))
+        at = finish(at);
+      else
+        ++at;
     }
   }
 
@@ -156,9 +162,12 @@ private:
   // Nothing came for a while: the end may lie behind offsets that hold no record, and people want to know of trouble.
   void idle() {
     for (auto at = open_.begin(); at != open_.end();) {
-      auto position = at->second.end ? consumer_.position({o_.topic, at->first}) : client::result<int64_t>{-1};
-      if (position && at->second.done_at(*position)) at = finish(at);
-      else ++at;
+      auto position =
+          at->second.end ? consumer_.position({o_.topic, at->first}) : client::result<int64_t>{-1};
+      if (position && at->second.done_at(*position))
+        at = finish(at);
+      else
+        ++at;
     }
     auto troubles = consumer_.troubles();
     if (!troubles.empty() && troubles.back() != told_) {
@@ -211,36 +220,42 @@ int consume(console& term, const consume_options& o) {
 
 void add_consume(CLI::App& parent, invocation& inv) {
   auto* app = parent.add_subcommand("consume", "Print records of a topic");
-  app->footer("Formats: %t topic, %p partition, %o offset, %k key, %v value, %h headers, %d timestamp in milliseconds;\n"
-              "\\n \\t \\r \\0 \\\\ and %% stand for themselves. json prints one object per line.\n"
-              "Offsets: start, end, N, +N (from the start), -N (from the end), @TIME (RFC 3339, milliseconds since 1970, or\n"
-              "@-1h for an hour ago), A:B (from A up to, not including, B; B is taken as it is at the start).\n"
-              "Example: pessoa consume orders -o @-1h -e -f '%o %k %v\\n'");
+  app->footer(
+      "Formats: %t topic, %p partition, %o offset, %k key, %v value, %h headers, %d timestamp in "
+      "milliseconds;\n"
+      "\\n \\t \\r \\0 \\\\ and %% stand for themselves. json prints one object per line.\n"
+      "Offsets: start, end, N, +N (from the start), -N (from the end), @TIME (RFC 3339, milliseconds since "
+      "1970, or\n"
+      "@-1h for an hour ago), A:B (from A up to, not including, B; B is taken as it is at the start).\n"
+      "Example: pessoa consume orders -o @-1h -e -f '%o %k %v\\n'");
   auto o = std::make_shared<consume_options>();
   o->format = record_printer::parse("%v\\n").value();
   add_topic_name(*app, o->topic);
-  add_parsed(*app, "-o,--offset", o->range, [](const std::string& t) { return parse_offset(t, wall_clock()); },
-             "Where to begin, and to end (start)");
-  app
-    ->add_option_function<std::vector<std::string>>(
-      "-p,--partition",
-      [o](const std::vector<std::string>& entries) {
-        for (auto& entry : entries) {
-          auto index = parse_integer(entry, 0, INT32_MAX, "a partition");
-          if (!index) throw CLI::ValidationError("-p", index.error().message);
-          o->partitions.push_back(*index);
-        }
-      },
-      "Only this partition; may be repeated (all)")
-    ->type_name("")
-    ->allow_extra_args(false)
-    ->take_all();
-  add_parsed(*app, "-n,--count", o->count,
-             [](const std::string& t) { return parse_integer(t, 1, INT64_MAX, "a number of records"); }, "End after so many records");
+  add_parsed(
+      *app, "-o,--offset", o->range, [](const std::string& t) { return parse_offset(t, wall_clock()); },
+      "Where to begin, and to end (start)");
+  app->add_option_function<std::vector<std::string>>(
+         "-p,--partition",
+         [o](const std::vector<std::string>& entries) {
+           for (auto& entry : entries) {
+             auto index = parse_integer(entry, 0, INT32_MAX, "a partition");
+             if (!index) throw CLI::ValidationError("-p", index.error().message);
+             o->partitions.push_back(*index);
+           }
+         },
+         "Only this partition; may be repeated (all)")
+      ->type_name("")
+      ->allow_extra_args(false)
+      ->take_all();
+  add_parsed(
+      *app, "-n,--count", o->count,
+      [](const std::string& t) { return parse_integer(t, 1, INT64_MAX, "a number of records"); },
+      "End after so many records");
   app->add_flag("-e,--end", o->stop_at_end, "End where the topic ends now");
   add_text(*app, "-g,--group", o->group, "Read as a member of a group (not there yet)");
-  add_parsed(*app, "-f,--format", o->format, [](const std::string& t) { return record_printer::parse(t); },
-             "How to print a record, or json ('%v\\n')");
+  add_parsed(
+      *app, "-f,--format", o->format, [](const std::string& t) { return record_printer::parse(t); },
+      "How to print a record, or json ('%v\\n')");
   add_connection(*app, o->connection);
   app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return consume(term, *o); }; });
 }

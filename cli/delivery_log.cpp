@@ -17,7 +17,7 @@ std::optional<byte_view> view(const std::optional<std::string>& text) {
 } // namespace
 
 delivery_log::delivery_log(console& term, std::string topic, std::optional<record_printer> report)
-  : term_(term), topic_(std::move(topic)), report_(std::move(report)), stop_(::eventfd(0, EFD_CLOEXEC)) {
+    : term_(term), topic_(std::move(topic)), report_(std::move(report)), stop_(::eventfd(0, EFD_CLOEXEC)) {
   PESSOA_ASSERT(stop_ >= 0, errno);
   if (!report_) return;
   keeps_bytes_ = report_->shows_content();
@@ -32,17 +32,22 @@ delivery_log::~delivery_log() {
 client::delivery_callback delivery_log::expect(const client::record_ref& record) {
   if (!keeps_bytes_)
     return [this](const client::result<client::delivery>& done) {
-      if (done) stored(*done, nullptr);
-      else note_failure(done.error());
+      if (done)
+        stored(*done, nullptr);
+      else
+        note_failure(done.error());
     };
   auto kept = std::make_shared<client::record>();
   if (record.key) kept->key = std::string{*record.key};
   if (record.value) kept->value = std::string{*record.value};
   for (auto& h : record.headers)
-    kept->headers.push_back({std::string{h.key}, h.value ? std::optional{std::string{*h.value}} : std::nullopt});
+    kept->headers.push_back(
+        {std::string{h.key}, h.value ? std::optional{std::string{*h.value}} : std::nullopt});
   return [this, kept](const client::result<client::delivery>& done) {
-    if (done) stored(*done, kept.get());
-    else note_failure(done.error());
+    if (done)
+      stored(*done, kept.get());
+    else
+      note_failure(done.error());
   };
 }
 

@@ -58,7 +58,8 @@ void show(console& term, const dev_cluster& cluster, bool as_json) {
   table text{{">node", "state", ">pid", "rpc", "kafka", "http", "data"}};
   for (auto& node : cluster.nodes) {
     auto state = state_name(node);
-    text.row({std::to_string(node.id), std::string{state}, state == "down" ? "-" : std::to_string(node.runs.pid), node.at.rpc,
+    text.row({std::to_string(node.id), std::string{state},
+              state == "down" ? "-" : std::to_string(node.runs.pid), node.at.rpc,
               node.at.kafka.value_or("off"), node.at.http.value_or("off"), cluster.data_of(node.id)});
   }
   term.write(text.text());
@@ -88,8 +89,9 @@ void choose_ports(console& term, dev_node& node) {
   auto choose = [&](uint16_t port, std::string_view what) {
     auto address = free_or_any(static_cast<uint16_t>(port + step));
     if (address.ends_with(":0"))
-      term.say(term.paint(colour::yellow, "port " + std::to_string(port + step) + " is taken: node " + std::to_string(node.id)
-                                            + " gets another for " + std::string{what}));
+      term.say(term.paint(colour::yellow, "port " + std::to_string(port + step) + " is taken: node "
+                                              + std::to_string(node.id) + " gets another for "
+                                              + std::string{what}));
     return address;
   };
   node.at.rpc = choose(18880, "clients");
@@ -113,7 +115,8 @@ void next_steps(console& term, const dev_cluster& cluster) {
 int up(console& term, const dev_options& o) {
   if (o.count > 1)
     return term.refuse(exit_usage,
-                       "-n " + std::to_string(o.count) + ": clusters of several nodes are not there yet in pessoa " PESSOA_VERSION,
+                       "-n " + std::to_string(o.count)
+                           + ": clusters of several nodes are not there yet in pessoa " PESSOA_VERSION,
                        "-n 1");
   profile_store store{term.env()};
   auto found = load_dev_cluster(store, o.name);
@@ -121,14 +124,15 @@ int up(console& term, const dev_options& o) {
   dev_cluster cluster;
   if (found) cluster = *found;
   std::error_code trouble;
-  auto directory = o.directory                 ? std::filesystem::absolute(*o.directory, trouble).lexically_normal().string()
+  auto directory = o.directory ? std::filesystem::absolute(*o.directory, trouble).lexically_normal().string()
                    : cluster.directory.empty() ? default_directory(term, o.name)
                                                : cluster.directory;
   if (found && directory != cluster.directory) {
     for (auto& node : cluster.nodes)
       if (state_of(node.runs) != process_state::gone)
-        return term.fail({ec::invalid_argument, "cluster " + o.name + " runs in " + cluster.directory
-                                                  + ": 'pessoa dev down' ends it, --name NAME begins another beside it"});
+        return term.fail({ec::invalid_argument,
+                          "cluster " + o.name + " runs in " + cluster.directory
+                              + ": 'pessoa dev down' ends it, --name NAME begins another beside it"});
     cluster.nodes.clear();
   }
   cluster.name = o.name;
@@ -143,7 +147,8 @@ int up(console& term, const dev_options& o) {
   for (auto& node : cluster.nodes) {
     auto state = state_of(node.runs);
     if (state == process_state::paused)
-      term.say("node " + std::to_string(node.id) + " is paused: 'pessoa dev resume " + std::to_string(node.id) + "'");
+      term.say("node " + std::to_string(node.id) + " is paused: 'pessoa dev resume " + std::to_string(node.id)
+               + "'");
     if (state != process_state::gone) continue;
     choose_ports(term, node);
     if (auto started = start_node(cluster, node); !started) return term.fail(started.error());
@@ -198,16 +203,19 @@ result<void> do_kill(console&, dev_cluster&, dev_node& node) { return kill_node(
 result<void> do_pause(console&, dev_cluster&, dev_node& node) {
   if (!send_signal(node.runs, SIGSTOP))
     return error{ec::disconnected, "node " + std::to_string(node.id) + " is down and cannot be paused"};
-  return {};
+  if (await_paused(node.runs, true, std::chrono::seconds{10})) return {};
+  return error{ec::timed_out, "node " + std::to_string(node.id) + " is not paused 10 s after SIGSTOP"};
 }
 
 result<void> do_resume(console&, dev_cluster& cluster, dev_node& node) {
   if (!send_signal(node.runs, SIGCONT))
     return error{ec::disconnected, "node " + std::to_string(node.id) + " is down: 'pessoa dev start "
-                                         + std::to_string(node.id) + "'"};
+                                       + std::to_string(node.id) + "'"};
+  (void)await_paused(node.runs, false, std::chrono::seconds{10});
   // Ready means that it answers.
   if (cluster_id_of(cluster).empty())
-    return error{ec::timed_out, "node " + std::to_string(node.id) + " runs again but does not answer; see " + cluster.log_of(node.id)};
+    return error{ec::timed_out, "node " + std::to_string(node.id) + " runs again but does not answer; see "
+                                    + cluster.log_of(node.id)};
   return {};
 }
 
@@ -238,7 +246,7 @@ int on_node(console& term, const dev_options& o, node_verb verb) {
   auto* node = cluster->find(static_cast<int>(o.id));
   if (node == nullptr)
     return term.fail({ec::not_found, "there is no node " + std::to_string(o.id) + ": the nodes are 1 to "
-                                       + std::to_string(cluster->nodes.size())});
+                                         + std::to_string(cluster->nodes.size())});
   announce_dev(term, *cluster);
   if (auto done = verb(term, *cluster, *node); !done) return term.fail(done.error());
   show(term, *cluster, o.as_json);
@@ -246,17 +254,22 @@ int on_node(console& term, const dev_options& o, node_verb verb) {
 }
 
 void add_name(CLI::App& app, dev_options& o) {
-  add_parsed(app, "--name", o.name, [](const std::string& t) { return check_profile_name(t); }, "The cluster's name and profile (dev)");
+  add_parsed(
+      app, "--name", o.name, [](const std::string& t) { return check_profile_name(t); },
+      "The cluster's name and profile (dev)");
 }
 
 void add_node_verb(CLI::App& dev, invocation& inv, const char* name, const char* about, node_verb verb) {
   auto* app = dev.add_subcommand(name, about);
   auto o = std::make_shared<dev_options>();
-  add_parsed(*app, "N", o->id, [](const std::string& t) { return parse_integer(t, 1, 10'000, "a node's number"); }, "The node")
-    ->required();
+  add_parsed(
+      *app, "N", o->id, [](const std::string& t) { return parse_integer(t, 1, 10'000, "a node's number"); },
+      "The node")
+      ->required();
   add_name(*app, *o);
   add_output(*app, o->as_json);
-  app->callback([&inv, o, verb] { inv.run = [&term = inv.term, o, verb] { return on_node(term, *o, verb); }; });
+  app->callback(
+      [&inv, o, verb] { inv.run = [&term = inv.term, o, verb] { return on_node(term, *o, verb); }; });
 }
 
 } // namespace
@@ -273,8 +286,10 @@ void add_dev(CLI::App& root, invocation& inv) {
     return sub;
   };
   auto* start = add("up", "Start the cluster, and select its profile", up);
-  add_parsed(*start, "-n,--nodes", o->count, [](const std::string& t) { return parse_integer(t, 1, 100, "a number of nodes"); },
-             "How many nodes (1)");
+  add_parsed(
+      *start, "-n,--nodes", o->count,
+      [](const std::string& t) { return parse_integer(t, 1, 100, "a number of nodes"); },
+      "How many nodes (1)");
   add_text(*start, "--dir", o->directory, "Where its data lies (~/.local/share/pessoa/NAME)");
   add("status", "The nodes and their addresses", status);
   add_node_verb(*app, inv, "kill", "SIGKILL; returns when the process is gone", do_kill);
@@ -284,7 +299,9 @@ void add_dev(CLI::App& root, invocation& inv) {
   add_node_verb(*app, inv, "stop", "Stop a node cleanly", do_stop);
   add_node_verb(*app, inv, "restart", "Stop and start", do_restart);
   add("add", "Add a node (not there yet)", [](console& term, const dev_options&) {
-    return term.refuse(exit_failed, "clusters of several nodes are not there yet in pessoa " PESSOA_VERSION "; no node was added",
+    return term.refuse(exit_failed,
+                       "clusters of several nodes are not there yet in pessoa " PESSOA_VERSION
+                       "; no node was added",
                        "pessoa dev up --name OTHER, which begins a second cluster");
   });
   auto* stop = add("down", "Stop all nodes, and select the former profile again", down);

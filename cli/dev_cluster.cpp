@@ -69,11 +69,12 @@ result<ready_line> parse_ready_line(std::string_view line) {
 result<dev_cluster> load_dev_cluster(const profile_store& store, const std::string& name) {
   auto found = store.load(name);
   if (!found && found.error().code == ec::not_found)
-    return error{ec::not_found, "there is no development cluster " + pessoa::quoted(name) + ": 'pessoa dev up' starts one"};
+    return error{ec::not_found,
+                 "there is no development cluster " + pessoa::quoted(name) + ": 'pessoa dev up' starts one"};
   if (!found) return found.error();
   auto& dev = found->dev;
-  if (!dev.is_object() || !dev.contains("directory") || !dev["directory"].is_string() || !dev.contains("nodes")
-      || !dev["nodes"].is_array())
+  if (!dev.is_object() || !dev.contains("directory") || !dev["directory"].is_string()
+      || !dev.contains("nodes") || !dev["nodes"].is_array())
     return error{ec::invalid_argument, "the profile " + name + " names no development cluster"};
   dev_cluster out;
   out.name = name;
@@ -87,14 +88,15 @@ result<dev_cluster> load_dev_cluster(const profile_store& store, const std::stri
     dev_node node;
     node.id = static_cast<int>(number("id"));
     node.runs = {static_cast<pid_t>(number("pid")), static_cast<uint64_t>(number("startTime"))};
-    node.at = {read_address(entry, "rpc").value_or(""), read_address(entry, "peer"), read_address(entry, "kafka"),
-               read_address(entry, "http")};
+    node.at = {read_address(entry, "rpc").value_or(""), read_address(entry, "peer"),
+               read_address(entry, "kafka"), read_address(entry, "http")};
     out.nodes.push_back(std::move(node));
   }
   return out;
 }
 
-result<void> save_dev_cluster(const profile_store& store, const dev_cluster& cluster, const std::string& cluster_id) {
+result<void> save_dev_cluster(const profile_store& store, const dev_cluster& cluster,
+                              const std::string& cluster_id) {
   profile p;
   p.name = cluster.name;
   p.cluster_id = cluster_id;
@@ -115,9 +117,12 @@ result<void> save_dev_cluster(const profile_store& store, const dev_cluster& clu
 
 std::string_view state_name(const dev_node& node) {
   switch (state_of(node.runs)) {
-  case process_state::up: return "up";
-  case process_state::paused: return "paused";
-  case process_state::gone: break;
+  case process_state::up:
+    return "up";
+  case process_state::paused:
+    return "paused";
+  case process_state::gone:
+    break;
   }
   return "down";
 }
@@ -139,16 +144,29 @@ json to_json(const dev_cluster& cluster) {
 }
 
 std::vector<std::string> start_arguments(const std::string& data, const node_addresses& at) {
-  return {own_path(), "start", "--data", data, "--new", "--auto-create", "on",
-          "--listen", at.rpc, "--peer-listen", at.peer.value_or("127.0.0.1:0"),
-          "--kafka-listen", at.kafka.value_or("off"), "--http-listen", at.http.value_or("off")};
+  return {own_path(),
+          "start",
+          "--data",
+          data,
+          "--new",
+          "--auto-create",
+          "on",
+          "--listen",
+          at.rpc,
+          "--peer-listen",
+          at.peer.value_or("127.0.0.1:0"),
+          "--kafka-listen",
+          at.kafka.value_or("off"),
+          "--http-listen",
+          at.http.value_or("off")};
 }
 
 result<void> start_node(const dev_cluster& cluster, dev_node& node, bool dies_with_us) {
   auto log = cluster.log_of(node.id);
   std::error_code trouble;
   std::filesystem::create_directories(std::filesystem::path{log}.parent_path(), trouble);
-  if (trouble) return error{ec::storage_failed, "cannot create " + cluster.directory + ": " + trouble.message()};
+  if (trouble)
+    return error{ec::storage_failed, "cannot create " + cluster.directory + ": " + trouble.message()};
   size_t before = std::filesystem::exists(log, trouble) ? std::filesystem::file_size(log, trouble) : 0;
   PESSOA_TRY(auto started, spawn({start_arguments(cluster.data_of(node.id), node.at), log, dies_with_us}));
   auto line = await_line(started, log, before, "ready ", ready_patience);
@@ -157,8 +175,8 @@ result<void> start_node(const dev_cluster& cluster, dev_node& node, bool dies_wi
     send_signal(started, SIGKILL);
     (void)await_end(started, kill_patience);
     return error{line.error().code, "node " + std::to_string(node.id)
-                                      + (slow ? " was not ready within 60 s" : " ended before it was ready") + "; its log ("
-                                      + log + ") ends with:\n" + line.error().message};
+                                        + (slow ? " was not ready within 60 s" : " ended before it was ready")
+                                        + "; its log (" + log + ") ends with:\n" + line.error().message};
   }
   PESSOA_TRY(auto ready, parse_ready_line(*line));
   node.runs = started;
@@ -170,21 +188,23 @@ result<void> stop_node(const dev_node& node) {
   if (!send_signal(node.runs, SIGTERM)) return {};
   send_signal(node.runs, SIGCONT); // a paused one would hear nothing
   if (await_end(node.runs, stop_patience)) return {};
-  return error{ec::timed_out, "node " + std::to_string(node.id) + " did not stop within 60 s: 'pessoa dev kill "
-                                + std::to_string(node.id) + "' ends it at once"};
+  return error{ec::timed_out, "node " + std::to_string(node.id)
+                                  + " did not stop within 60 s: 'pessoa dev kill " + std::to_string(node.id)
+                                  + "' ends it at once"};
 }
 
 result<void> kill_node(const dev_node& node) {
   if (!send_signal(node.runs, SIGKILL)) return {};
   if (await_end(node.runs, kill_patience)) return {};
   return error{ec::timed_out, "node " + std::to_string(node.id) + " (pid " + std::to_string(node.runs.pid)
-                                + ") is still there 30 s after SIGKILL: it hangs in the kernel"};
+                                  + ") is still there 30 s after SIGKILL: it hangs in the kernel"};
 }
 
 std::string free_or_any(uint16_t port) {
   int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int on = 1;
-  ::setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); // as the node does: old connections are no obstacle
+  ::setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on,
+               sizeof on); // as the node does: old connections are no obstacle
   sockaddr_in at{};
   at.sin_family = AF_INET;
   at.sin_port = htons(port);

@@ -14,8 +14,8 @@
 namespace pessoa::cli {
 
 struct node_addresses {
-  std::string rpc;                  // empty: never started
-  std::optional<std::string> peer;  // nullopt: that listener is off
+  std::string rpc;                 // empty: never started
+  std::optional<std::string> peer; // nullopt: that listener is off
   std::optional<std::string> kafka;
   std::optional<std::string> http;
 };
@@ -33,19 +33,24 @@ struct dev_node {
 };
 
 struct dev_cluster {
-  std::string name;      // of the profile
+  std::string name; // of the profile
   std::string directory;
-  std::string former;    // the profile that was selected before; empty: none
+  std::string former; // the profile that was selected before; empty: none
   std::vector<dev_node> nodes;
 
-  [[nodiscard]] std::string data_of(int id) const { return directory + "/node-" + std::to_string(id) + "/data"; }
-  [[nodiscard]] std::string log_of(int id) const { return directory + "/node-" + std::to_string(id) + "/log"; }
+  [[nodiscard]] std::string data_of(int id) const {
+    return directory + "/node-" + std::to_string(id) + "/data";
+  }
+  [[nodiscard]] std::string log_of(int id) const {
+    return directory + "/node-" + std::to_string(id) + "/log";
+  }
   [[nodiscard]] dev_node* find(int id);
 };
 
 // Errors: not_found (there is none of this name), invalid_argument (the profile is no development cluster, or damaged).
 result<dev_cluster> load_dev_cluster(const profile_store& store, const std::string& name);
-result<void> save_dev_cluster(const profile_store& store, const dev_cluster& cluster, const std::string& cluster_id);
+result<void> save_dev_cluster(const profile_store& store, const dev_cluster& cluster,
+                              const std::string& cluster_id);
 
 // {"nodes":[{"id","state","pid","rpc","peer","kafka","http","data"}]}
 json to_json(const dev_cluster& cluster);

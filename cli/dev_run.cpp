@@ -42,8 +42,10 @@ std::string read_all(int descriptor) {
   char piece[4096];
   while (true) {
     auto n = ::read(descriptor, piece, sizeof piece);
-    if (n > 0) out.append(piece, static_cast<size_t>(n));
-    else if (n == 0 || errno != EINTR) return out;
+    if (n > 0)
+      out.append(piece, static_cast<size_t>(n));
+    else if (n == 0 || errno != EINTR)
+      return out;
   }
 }
 
@@ -60,7 +62,8 @@ std::string read_all(int descriptor) {
     ::dup2(null_file, descriptor);
 
   auto tmp = env.find("TMPDIR");
-  auto pattern = (tmp == env.end() || tmp->second.empty() ? std::string{"/tmp"} : tmp->second) + "/pessoa-run-XXXXXX";
+  auto pattern =
+      (tmp == env.end() || tmp->second.empty() ? std::string{"/tmp"} : tmp->second) + "/pessoa-run-XXXXXX";
   auto say = [&](const json& what) { (void)write_all(report, print(what)); };
   if (::mkdtemp(pattern.data()) == nullptr) {
     say({{"error", "cannot make a directory " + pattern + ": " + std::strerror(errno)}});
@@ -72,8 +75,10 @@ std::string read_all(int descriptor) {
   node.at = {"127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"};
   auto started = start_node(cluster, node, true);
   cluster.nodes.push_back(node);
-  if (started) say(to_json(cluster));
-  else say({{"error", started.error().message}});
+  if (started)
+    say(to_json(cluster));
+  else
+    say({{"error", started.error().message}});
   ::close(report);
 
   // Nothing but the command's process group is ever sent; then the end.
@@ -91,8 +96,10 @@ std::vector<std::string> environment_for(const environment& env, const json& nod
   auto with = env;
   with["PESSOA_BOOTSTRAP"] = node["rpc"].get<std::string>();
   auto set = [&](const char* name, const json& address) {
-    if (address.is_string()) with[name] = address.get<std::string>();
-    else with.erase(name); // never one of another cluster
+    if (address.is_string())
+      with[name] = address.get<std::string>();
+    else
+      with.erase(name); // never one of another cluster
   };
   set("KAFKA_BOOTSTRAP_SERVERS", node["kafka"]);
   set("PESSOA_HTTP", node["http"]);
@@ -117,7 +124,8 @@ void pass_on(int number) {
 }
 
 // Runs CMD in a process group of its own, in the foreground if we were. Returns its wait status.
-int run_child(console& term, std::vector<std::string> command, std::vector<std::string> variables, int alive) {
+int run_child(console& term, std::vector<std::string> command, std::vector<std::string> variables,
+              int alive) {
   auto arguments = pointers(command);
   auto environment_pointers = pointers(variables);
   bool foreground = term.input_is_terminal() && ::tcgetpgrp(term.input()) == ::getpgrp();
@@ -155,7 +163,8 @@ int run_child(console& term, std::vector<std::string> command, std::vector<std::
 int dev_run(console& term, const run_options& o) {
   if (o.count > 1)
     return term.refuse(exit_usage,
-                       "-n " + std::to_string(o.count) + ": clusters of several nodes are not there yet in pessoa " PESSOA_VERSION,
+                       "-n " + std::to_string(o.count)
+                           + ": clusters of several nodes are not there yet in pessoa " PESSOA_VERSION,
                        "-n 1");
   term.flush();
   pipe_ends alive;
@@ -176,7 +185,8 @@ int dev_run(console& term, const run_options& o) {
     auto waited = run_child(term, o.command, environment_for(term.env(), told["nodes"][0]), alive.writing());
     status = WIFSIGNALED(waited) ? 128 + WTERMSIG(waited) : WEXITSTATUS(waited);
   } else {
-    auto why = told.is_object() && told.contains("error") ? told["error"].get<std::string>() : std::string{"the guardian died"};
+    auto why = told.is_object() && told.contains("error") ? told["error"].get<std::string>()
+                                                          : std::string{"the guardian died"};
     (void)term.fail({ec::storage_failed, "the cluster did not start: " + why});
   }
   ::close(alive.writing());
@@ -189,10 +199,13 @@ int dev_run(console& term, const run_options& o) {
 
 void add_dev_run(CLI::App& dev, invocation& inv) {
   auto* app = dev.add_subcommand("run", "Run a command with a fresh cluster: pessoa dev run -- CMD...");
-  app->footer("CMD finds the cluster in PESSOA_BOOTSTRAP, KAFKA_BOOTSTRAP_SERVERS and PESSOA_HTTP; the exit status is CMD's.");
+  app->footer("CMD finds the cluster in PESSOA_BOOTSTRAP, KAFKA_BOOTSTRAP_SERVERS and PESSOA_HTTP; the exit "
+              "status is CMD's.");
   auto o = std::make_shared<run_options>();
-  add_parsed(*app, "-n,--nodes", o->count, [](const std::string& t) { return parse_integer(t, 1, 100, "a number of nodes"); },
-             "How many nodes (1)");
+  add_parsed(
+      *app, "-n,--nodes", o->count,
+      [](const std::string& t) { return parse_integer(t, 1, 100, "a number of nodes"); },
+      "How many nodes (1)");
   app->add_option("CMD", o->command, "The command and its arguments, after --")->type_name("")->required();
   app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return dev_run(term, *o); }; });
 }

@@ -54,13 +54,14 @@ bool interrupts::wait_for(std::chrono::nanoseconds time) const {
   if (raised()) return false;
   if (time.count() <= 0) return true;
   pollfd at{pipe_[0], POLLIN, 0};
-  timespec left{static_cast<time_t>(time.count() / 1'000'000'000), static_cast<long>(time.count() % 1'000'000'000)};
+  timespec left{static_cast<time_t>(time.count() / 1'000'000'000),
+                static_cast<long>(time.count() % 1'000'000'000)};
   (void)::ppoll(&at, 1, &left, nullptr);
   return !raised();
 }
 
 end_watch::end_watch(const interrupts& signals, int output, std::function<void()> ended)
-  : stop_(::eventfd(0, EFD_CLOEXEC)) {
+    : stop_(::eventfd(0, EFD_CLOEXEC)) {
   PESSOA_ASSERT(stop_ >= 0, errno);
   thread_ = std::thread{[this, signal_end = signals.descriptor(), output, ended = std::move(ended)] {
     // A negative descriptor is ignored by poll; POLLERR needs no asking.

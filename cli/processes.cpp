@@ -63,7 +63,8 @@ int milliseconds_until(steady::time_point deadline) {
 }
 
 // In the child, between fork and exec: only calls that are safe there.
-[[noreturn]] void become(const spawn_request& request, char* const* arguments, int null_file, int log_file, pid_t parent) {
+[[noreturn]] void become(const spawn_request& request, char* const* arguments, int null_file, int log_file,
+                         pid_t parent) {
   if (request.dies_with_us) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127); // it ended before the line above
@@ -99,7 +100,8 @@ std::string tail(std::string_view text, size_t lines) {
 process_state state_of(const process& p) {
   if (p.pid <= 0) return process_state::gone;
   auto found = read_stat(p.pid);
-  if (!found || found->start_time != p.start_time || found->state == 'Z' || found->state == 'X') return process_state::gone;
+  if (!found || found->start_time != p.start_time || found->state == 'Z' || found->state == 'X')
+    return process_state::gone;
   return found->state == 'T' || found->state == 't' ? process_state::paused : process_state::up;
 }
 
@@ -111,6 +113,15 @@ process identify(pid_t pid) {
 bool send_signal(const process& p, int signal) {
   if (state_of(p) == process_state::gone) return false;
   return ::kill(p.pid, signal) == 0;
+}
+
+bool await_paused(const process& p, bool paused, std::chrono::milliseconds patience) {
+  auto deadline = steady::now() + patience;
+  while ((state_of(p) == process_state::paused) != paused) {
+    if (steady::now() >= deadline) return false;
+    (void)::poll(nullptr, 0, 1);
+  }
+  return true;
 }
 
 bool await_end(const process& p, std::chrono::milliseconds patience) {
@@ -127,7 +138,9 @@ bool await_end(const process& p, std::chrono::milliseconds patience) {
 }
 
 result<process> spawn(const spawn_request& request) {
-  auto failed = [](const std::string& what) { return error{ec::internal, what + ": " + std::strerror(errno)}; };
+  auto failed = [](const std::string& what) {
+    return error{ec::internal, what + ": " + std::strerror(errno)};
+  };
   int null_file = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   int log_file = ::open(request.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (log_file < 0) {

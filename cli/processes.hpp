@@ -26,6 +26,9 @@ process_state state_of(const process& p);
 process identify(pid_t pid);
 // False when it is gone already.
 bool send_signal(const process& p, int signal);
+// True once it is paused, or once it is not; false when `patience` ran out. The kernel tells nobody but a parent of such a
+// change, so this looks again every millisecond.
+bool await_paused(const process& p, bool paused, std::chrono::milliseconds patience);
 // True once it is gone; false when `patience` ran out.
 bool await_end(const process& p, std::chrono::milliseconds patience);
 

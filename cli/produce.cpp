@@ -38,7 +38,8 @@ struct produce_options {
 class produce_run {
 public:
   produce_run(console& term, const produce_options& o, client::producer producer, size_t partitions)
-    : term_(term), o_(o), producer_(std::move(producer)), partitions_(partitions), log_(term, o.topic, o.report) {}
+      : term_(term), o_(o), producer_(std::move(producer)), partitions_(partitions),
+        log_(term, o.topic, o.report) {}
 
   // Sends everything. The error: of the input; failures of records are in log().
   result<void> send_all(const interrupts& signals) {
@@ -78,14 +79,17 @@ private:
   // Keeps the rate. False when a signal came instead.
   bool await_turn(const interrupts& signals) {
     if (records_ == 0) first_ = steady::now();
-    auto due = first_ + std::chrono::duration_cast<steady::duration>(
-                          std::chrono::duration<double>(static_cast<double>(records_) / *o_.rate));
+    auto due = first_
+               + std::chrono::duration_cast<steady::duration>(
+                   std::chrono::duration<double>(static_cast<double>(records_) / *o_.rate));
     return signals.wait_for(due - steady::now());
   }
 
   void send(const input_record& from) {
     client::record_ref out;
-    auto text = [](const std::optional<byte_view>& v) { return v ? std::optional{as_text(*v)} : std::nullopt; };
+    auto text = [](const std::optional<byte_view>& v) {
+      return v ? std::optional{as_text(*v)} : std::nullopt;
+    };
     out.key = text(from.record.key);
     if (!out.key && o_.key) out.key = *o_.key;
     out.value = text(from.record.value);
@@ -96,8 +100,10 @@ private:
       headers_.push_back({h.first, h.second});
     out.headers = headers_;
     if (from.record.time != no_timestamp) out.timestamp_ms = from.record.time.value();
-    if (o_.partition) out.partition = static_cast<int32_t>(*o_.partition);
-    else if (from.partition) out.partition = place(*from.partition);
+    if (o_.partition)
+      out.partition = static_cast<int32_t>(*o_.partition);
+    else if (from.partition)
+      out.partition = place(*from.partition);
     ++records_;
     bytes_ += (out.key ? out.key->size() : 0) + (out.value ? out.value->size() : 0);
     if (auto sent = producer_.send(o_.topic, out, log_.expect(out)); !sent) {
@@ -111,7 +117,8 @@ private:
   std::optional<int32_t> place(int32_t wanted) {
     if (!o_.format->json() || static_cast<size_t>(wanted) < partitions_) return wanted;
     if (!std::exchange(told_of_partitions_, true))
-      term_.warn(fmt::format("{} has {} partitions: records of others go where their key leads", o_.topic, partitions_));
+      term_.warn(fmt::format("{} has {} partitions: records of others go where their key leads", o_.topic,
+                             partitions_));
     return std::nullopt;
   }
 
@@ -136,9 +143,11 @@ struct summary {
 };
 
 // Tells how it went and returns the exit status.
-int conclude(console& term, const produce_options& o, const summary& s, const std::optional<client::error>& e, int status) {
+int conclude(console& term, const produce_options& o, const summary& s, const std::optional<client::error>& e,
+             int status) {
   if (o.as_json) {
-    json out{{"records", s.records}, {"acknowledged", s.acknowledged}, {"bytes", s.bytes}, {"seconds", s.seconds}};
+    json out{
+        {"records", s.records}, {"acknowledged", s.acknowledged}, {"bytes", s.bytes}, {"seconds", s.seconds}};
     out["error"] = e ? json(client::to_string(*e)) : json{};
     term.line(print(out));
     term.flush();
@@ -146,15 +155,17 @@ int conclude(console& term, const produce_options& o, const summary& s, const st
   if (e) {
     (void)fail(term, *e);
     if (s.records > 0)
-      term.say(fmt::format("  {} of {} records read were acknowledged", format_count(s.acknowledged), format_count(s.records)));
+      term.say(fmt::format("  {} of {} records read were acknowledged", format_count(s.acknowledged),
+                           format_count(s.records)));
   } else if (term.error_is_terminal()) {
-    term.say(fmt::format("{} records, {} in {:.2f} s", format_count(s.acknowledged), format_bytes(static_cast<double>(s.bytes)),
-                         s.seconds));
+    term.say(fmt::format("{} records, {} in {:.2f} s", format_count(s.acknowledged),
+                         format_bytes(static_cast<double>(s.bytes)), s.seconds));
   }
   return status;
 }
 
-client::result<client::topic_info> find_topic(console& term, const produce_options& o, const client::cluster& cluster) {
+client::result<client::topic_info> find_topic(console& term, const produce_options& o,
+                                              const client::cluster& cluster) {
   auto topic = cluster.topic(o.topic);
   if (topic || topic.error().code != ec::unknown_topic || !o.create) return topic;
   auto created = create_topic(term, cluster, {o.topic, {}, {}, {}});
@@ -175,9 +186,11 @@ client::settings producer_settings(client::settings settings, const produce_opti
 int produce(console& term, produce_options& o) {
   if (o.files.empty()) o.files.emplace_back("-");
   if (o.key && (o.format->json() || o.format->reads('k')))
-    return term.usage("-k gives every record one key, but the format reads keys from the input", "pessoa produce");
+    return term.usage("-k gives every record one key, but the format reads keys from the input",
+                      "pessoa produce");
   if (o.partition && o.format->reads('p'))
-    return term.usage("-p names one partition, but the format reads partitions from the input", "pessoa produce");
+    return term.usage("-p names one partition, but the format reads partitions from the input",
+                      "pessoa produce");
   auto begun = steady::now();
   summary s;
   auto ended = [&](const client::error& e, int status) {
@@ -189,12 +202,13 @@ int produce(console& term, produce_options& o) {
   if (!to) return ended(to.error(), status_of(to.error().code));
   auto settings = producer_settings(settings_for(*to), o);
   // Who names a time is willing to wait for a cluster that is not there yet.
-  if (o.delivery_timeout) settings.set("bootstrap.wait.ms", std::to_string(o.delivery_timeout->count())).value();
+  if (o.delivery_timeout)
+    settings.set("bootstrap.wait.ms", std::to_string(o.delivery_timeout->count())).value();
   auto cluster = client::cluster::connect(settings);
   if (!cluster)
     return ended(cluster.error(), o.delivery_timeout && cluster.error().code == ec::disconnected
-                                    ? static_cast<int>(exit_unhealthy)
-                                    : status_of(cluster.error().code));
+                                      ? static_cast<int>(exit_unhealthy)
+                                      : status_of(cluster.error().code));
   announce(term, *cluster);
   auto topic = find_topic(term, o, *cluster);
   if (!topic) return ended(topic.error(), status_of(topic.error().code));
@@ -221,7 +235,9 @@ int produce(console& term, produce_options& o) {
   // An input that cannot be read, or is not what the format says, is a failure but no usage error.
   if (!read) return conclude(term, o, s, client::error{read.error()}, exit_failed);
   if (signals.signal() == SIGTERM && !run.read_to_the_end())
-    return conclude(term, o, s, client::error{ec::shutting_down, "ended by SIGTERM before the input was read"}, exit_failed);
+    return conclude(term, o, s,
+                    client::error{ec::shutting_down, "ended by SIGTERM before the input was read"},
+                    exit_failed);
   return conclude(term, o, s, {}, exit_ok);
 }
 
@@ -239,48 +255,55 @@ auto one_of(Words... words) {
 
 void add_produce(CLI::App& parent, invocation& inv) {
   auto* app = parent.add_subcommand("produce", "Write records from stdin or files to a topic");
-  app->footer("Formats read records back from text: %k key, %v value, %h headers (k=v,k=v), %p partition, %d timestamp in\n"
-              "milliseconds; \\n \\t \\r \\0 \\\\ and %% stand for themselves, everything else is a separator. A record ends at the\n"
+  app->footer("Formats read records back from text: %k key, %v value, %h headers (k=v,k=v), %p partition, %d "
+              "timestamp in\n"
+              "milliseconds; \\n \\t \\r \\0 \\\\ and %% stand for themselves, everything else is a "
+              "separator. A record ends at the\n"
               "last separator. json reads what 'pessoa consume -f json' prints.\n"
               "Example: pessoa produce orders -f '%k\\t%v\\n' < orders.tsv");
   auto o = std::make_shared<produce_options>();
   o->format = input_format::parse("%v\\n").value();
   add_topic_name(*app, o->topic);
   add_texts(*app, "FILE", o->files, "Files to read, - for stdin (stdin)")->allow_extra_args(true);
-  add_parsed(*app, "-f,--format", o->format, [](const std::string& t) { return input_format::parse(t); },
-             "How records are written in the input, or json ('%v\\n')");
+  add_parsed(
+      *app, "-f,--format", o->format, [](const std::string& t) { return input_format::parse(t); },
+      "How records are written in the input, or json ('%v\\n')");
   add_text(*app, "-k,--key", o->key, "The key of every record");
-  app
-    ->add_option_function<std::vector<std::string>>(
-      "-H,--header",
-      [o](const std::vector<std::string>& entries) {
-        for (auto& entry : entries) {
-          auto pair = parse_pair(entry, "a header");
-          if (!pair) throw CLI::ValidationError("-H", pair.error().message);
-          o->headers.push_back(std::move(*pair));
-        }
-      },
-      "KEY=VALUE for every record; may be repeated")
-    ->type_name("")
-    ->allow_extra_args(false)
-    ->take_all();
+  app->add_option_function<std::vector<std::string>>(
+         "-H,--header",
+         [o](const std::vector<std::string>& entries) {
+           for (auto& entry : entries) {
+             auto pair = parse_pair(entry, "a header");
+             if (!pair) throw CLI::ValidationError("-H", pair.error().message);
+             o->headers.push_back(std::move(*pair));
+           }
+         },
+         "KEY=VALUE for every record; may be repeated")
+      ->type_name("")
+      ->allow_extra_args(false)
+      ->take_all();
   add_text(*app, "-Z,--null", o->null_text, "Keys and values that are exactly this text are null");
-  add_parsed(*app, "-p,--partition", o->partition,
-             [](const std::string& t) { return parse_integer(t, 0, INT32_MAX, "a partition"); }, "Write to this partition only");
-  add_parsed(*app, "--acks", o->acks, one_of("all", "1", "0"), "all: synced on all in-sync replicas; 1: on the leader; 0: not told");
+  add_parsed(
+      *app, "-p,--partition", o->partition,
+      [](const std::string& t) { return parse_integer(t, 0, INT32_MAX, "a partition"); },
+      "Write to this partition only");
+  add_parsed(*app, "--acks", o->acks, one_of("all", "1", "0"),
+             "all: synced on all in-sync replicas; 1: on the leader; 0: not told");
   add_parsed(*app, "-z,--compression", o->codec, one_of("none", "lz4", "zstd"), "none, lz4 or zstd (none)");
   app->add_flag("--create", o->create, "Create the topic if it is not there");
   add_parsed(*app, "--rate", o->rate, parse_rate, "At most this many records per second");
-  add_parsed(*app, "--report", o->report, [](const std::string& t) { return record_printer::parse(t); },
-             "Print a line per record when its acknowledgement arrives, such as '%t %p %o %k %v'");
-  add_parsed(*app, "--delivery-timeout", o->delivery_timeout,
-             [](const std::string& t) -> result<std::chrono::milliseconds> {
-               PESSOA_TRY(auto time, parse_duration(t));
-               if (time.count() < 1 || time > std::chrono::hours{7 * 24})
-                 return error{ec::invalid_argument, "a delivery timeout lies between 1ms and 7d"};
-               return time;
-             },
-             "By then every record is acknowledged, or the exit status is 3 (120s)");
+  add_parsed(
+      *app, "--report", o->report, [](const std::string& t) { return record_printer::parse(t); },
+      "Print a line per record when its acknowledgement arrives, such as '%t %p %o %k %v'");
+  add_parsed(
+      *app, "--delivery-timeout", o->delivery_timeout,
+      [](const std::string& t) -> result<std::chrono::milliseconds> {
+        PESSOA_TRY(auto time, parse_duration(t));
+        if (time.count() < 1 || time > std::chrono::hours{7 * 24})
+          return error{ec::invalid_argument, "a delivery timeout lies between 1ms and 7d"};
+        return time;
+      },
+      "By then every record is acknowledged, or the exit status is 3 (120s)");
   add_output(*app, o->as_json);
   add_connection(*app, o->connection);
   app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return produce(term, *o); }; });

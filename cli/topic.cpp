@@ -7,41 +7,40 @@ namespace pessoa::cli {
 
 CLI::Option* add_topic_name(CLI::App& app, std::string& target) {
   return add_parsed(
-           app, "TOPIC", target,
-           [](const std::string& text) -> result<std::string> {
-             PESSOA_CHECK(check_topic_name(text));
-             return text;
-           },
-           "The topic")
-    ->required();
+             app, "TOPIC", target,
+             [](const std::string& text) -> result<std::string> {
+               PESSOA_CHECK(check_topic_name(text));
+               return text;
+             },
+             "The topic")
+      ->required();
 }
 
 void add_topic_config(CLI::App& app, std::map<std::string, std::string>& target, bool empty_resets) {
   std::string about = "KEY=VALUE of the topic's settings; may be repeated";
   if (empty_resets) about += "; an empty value goes back to the default";
-  app
-    .add_option_function<std::vector<std::string>>(
-      "-c,--topic-config",
-      [&target, empty_resets](const std::vector<std::string>& entries) {
-        for (auto& entry : entries) {
-          auto equals = entry.find('=');
-          if (equals == std::string::npos || equals == 0)
-            throw CLI::ValidationError("-c", pessoa::quoted(entry) + " is not KEY=VALUE");
-          auto key = entry.substr(0, equals);
-          auto value = entry.substr(equals + 1);
-          // Checked here with the table that the node uses, so that a slip costs no round trip.
-          topic_config scratch;
-          bool reset = empty_resets && value.empty();
-          auto current = scratch.entries();
-          auto checked = scratch.set(key, reset && current.count(key) != 0 ? current[key] : value);
-          if (!checked) throw CLI::ValidationError("-c", checked.error().message);
-          target[key] = value;
-        }
-      },
-      about)
-    ->type_name("")
-    ->allow_extra_args(false)
-    ->take_all();
+  app.add_option_function<std::vector<std::string>>(
+         "-c,--topic-config",
+         [&target, empty_resets](const std::vector<std::string>& entries) {
+           for (auto& entry : entries) {
+             auto equals = entry.find('=');
+             if (equals == std::string::npos || equals == 0)
+               throw CLI::ValidationError("-c", pessoa::quoted(entry) + " is not KEY=VALUE");
+             auto key = entry.substr(0, equals);
+             auto value = entry.substr(equals + 1);
+             // Checked here with the table that the node uses, so that a slip costs no round trip.
+             topic_config scratch;
+             bool reset = empty_resets && value.empty();
+             auto current = scratch.entries();
+             auto checked = scratch.set(key, reset && current.count(key) != 0 ? current[key] : value);
+             if (!checked) throw CLI::ValidationError("-c", checked.error().message);
+             target[key] = value;
+           }
+         },
+         about)
+      ->type_name("")
+      ->allow_extra_args(false)
+      ->take_all();
 }
 
 std::string settings_footer() {
@@ -52,6 +51,13 @@ std::string settings_footer() {
     out += "  " + name + std::string{key.about} + " (" + std::string{key.type} + ")\n";
   }
   return out;
+}
+
+size_t replicas_of(const client::topic_info& topic) {
+  size_t most = 0;
+  for (auto& partition : topic.partitions)
+    most = std::max(most, partition.replicas.size());
+  return most;
 }
 
 void add_topic(CLI::App& root, invocation& inv) {

@@ -21,7 +21,11 @@ void add_topic_config(CLI::App& app, std::map<std::string, std::string>& target,
 // The table of settings, for --help.
 std::string settings_footer();
 
+// How many copies each partition has now; more may be wanted than there are nodes.
+size_t replicas_of(const client::topic_info& topic);
+
 // Creates it and tells what people should know about it (one consumer per group; how long records are kept).
-client::result<client::topic_info> create_topic(console& term, const client::cluster& cluster, const client::new_topic& wanted);
+client::result<client::topic_info> create_topic(console& term, const client::cluster& cluster,
+                                                const client::new_topic& wanted);
 
 } // namespace pessoa::cli

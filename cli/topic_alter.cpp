@@ -15,7 +15,8 @@ struct alter_options {
 
 int alter(console& term, const alter_options& o) {
   if (!o.partitions && o.config.empty())
-    return term.usage("nothing to alter: name a setting with -c KEY=VALUE or a number with --partitions", "pessoa topic alter");
+    return term.usage("nothing to alter: name a setting with -c KEY=VALUE or a number with --partitions",
+                      "pessoa topic alter");
   auto cluster = connect(o.connection, term);
   if (!cluster) return fail(term, cluster.error());
   announce(term, *cluster);
@@ -41,8 +42,9 @@ void add_topic_alter(CLI::App& topic, invocation& inv) {
   app->footer(settings_footer());
   add_topic_name(*app, o->name);
   add_parsed(
-    *app, "-p,--partitions", o->partitions,
-    [](const std::string& text) { return parse_integer(text, 1, 10'000, "a number of partitions"); }, "The new total");
+      *app, "-p,--partitions", o->partitions,
+      [](const std::string& text) { return parse_integer(text, 1, 10'000, "a number of partitions"); },
+      "The new total");
   add_topic_config(*app, o->config, true);
   add_connection(*app, o->connection);
   app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return alter(term, *o); }; });

@@ -19,10 +19,15 @@ struct create_options {
   bool as_json = false;
 };
 
-std::string plural(size_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+std::string plural(size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 json summary(const client::topic_info& topic) {
-  return {{"name", topic.name}, {"id", topic.id}, {"partitions", topic.partitions.size()}, {"replicas", topic.wanted_replicas}};
+  return {{"name", topic.name},
+          {"id", topic.id},
+          {"partitions", topic.partitions.size()},
+          {"replicas", replicas_of(topic)}};
 }
 
 int create(console& term, const create_options& o) {
@@ -44,14 +49,19 @@ int create(console& term, const create_options& o) {
 
 } // namespace
 
-client::result<client::topic_info> create_topic(console& term, const client::cluster& cluster, const client::new_topic& wanted) {
+client::result<client::topic_info> create_topic(console& term, const client::cluster& cluster,
+                                                const client::new_topic& wanted) {
   auto created = client::admin{cluster}.create_topic(wanted);
   if (!created) return created;
   auto partitions = created->partitions.size();
+  auto replicas = replicas_of(*created);
   term.say(fmt::format("topic {} is created: {}, {}", wanted.name, plural(partitions, "partition"),
-                       plural(static_cast<size_t>(std::max(0, created->wanted_replicas)), "replica")));
+                       plural(replicas, "replica")));
   if (partitions == 1)
-    term.say("  one consumer of a group can work on it; adding partitions later moves keys to other partitions");
+    term.say(
+        "  one consumer of a group can work on it; adding partitions later moves keys to other partitions");
+  if (created->wanted_replicas > static_cast<int32_t>(replicas))
+    term.say(fmt::format("  {} replicas are wanted; they come as nodes join", created->wanted_replicas));
   auto retention = created->config.find("retention.ms");
   if (retention != created->config.end() && retention->second != "-1") {
     auto ms = parse_integer(retention->second, 0, INT64_MAX, "retention.ms");
@@ -60,7 +70,7 @@ client::result<client::topic_info> create_topic(console& term, const client::clu
     term.say("  records are kept " + kept + "; -c retention.ms=-1 keeps them for ever");
   }
   // rules.md 2: with two replicas one may be away, and then there is one disk.
-  if (created->wanted_replicas == 2) term.say("  while one of the two is down, acknowledged means one disk");
+  if (replicas == 2) term.say("  while one of the two is down, acknowledged means one disk");
   return created;
 }
 
@@ -70,12 +80,13 @@ void add_topic_create(CLI::App& topic, invocation& inv) {
   app->footer(settings_footer());
   add_topic_name(*app, o->name);
   add_parsed(
-    *app, "-p,--partitions", o->partitions,
-    [](const std::string& text) { return parse_integer(text, 1, 10'000, "a number of partitions"); }, "How many partitions (1)");
+      *app, "-p,--partitions", o->partitions,
+      [](const std::string& text) { return parse_integer(text, 1, 10'000, "a number of partitions"); },
+      "How many partitions (1)");
   add_parsed(
-    *app, "-r,--replicas,--replication-factor", o->replicas,
-    [](const std::string& text) { return parse_integer(text, 1, 32'767, "a number of replicas"); },
-    "How many copies of each (3, or as many as there are nodes)");
+      *app, "-r,--replicas,--replication-factor", o->replicas,
+      [](const std::string& text) { return parse_integer(text, 1, 32'767, "a number of replicas"); },
+      "How many copies of each (3, or as many as there are nodes)");
   add_topic_config(*app, o->config, false);
   app->add_flag("--if-not-exists", o->if_not_exists, "Succeed if it is there already");
   add_output(*app, o->as_json);

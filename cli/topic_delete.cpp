@@ -25,7 +25,8 @@ bool confirmed(console& term, const std::string& name) {
 
 int remove(console& term, const delete_options& o) {
   if (!o.yes && !term.input_is_terminal())
-    return term.usage("deleting " + o.name + " deletes its records: say so with --yes", "pessoa topic delete");
+    return term.usage("deleting " + o.name + " deletes its records: say so with --yes",
+                      "pessoa topic delete");
   auto cluster = connect(o.connection, term);
   if (!cluster) return fail(term, cluster.error());
   announce(term, *cluster);
@@ -33,7 +34,8 @@ int remove(console& term, const delete_options& o) {
     term.say("nothing was deleted");
     return exit_failed;
   }
-  if (auto deleted = client::admin{*cluster}.delete_topic(o.name); !deleted) return fail(term, deleted.error());
+  if (auto deleted = client::admin{*cluster}.delete_topic(o.name); !deleted)
+    return fail(term, deleted.error());
   term.say("topic " + o.name + " is deleted");
   return exit_ok;
 }

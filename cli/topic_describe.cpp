@@ -44,14 +44,17 @@ std::string joined(const std::vector<int32_t>& ids) {
 void print_table(console& term, const client::topic_description& found) {
   term.line("name      " + found.topic.name);
   term.line("id        " + found.topic.id);
-  term.line("replicas  " + std::to_string(found.topic.wanted_replicas));
+  term.line("replicas  " + std::to_string(replicas_of(found.topic)) + " of "
+            + std::to_string(found.topic.wanted_replicas) + " wanted");
   term.line("");
   auto number = [](int64_t value) { return value < 0 ? std::string{"?"} : std::to_string(value); };
-  table partitions{{">partition", ">leader", ">epoch", "replicas", "isr", ">start", ">high watermark", ">end"}};
+  table partitions{
+      {">partition", ">leader", ">epoch", "replicas", "isr", ">start", ">high watermark", ">end"}};
   for (auto& p : found.partitions)
-    partitions.row({std::to_string(p.partition.index), p.partition.leader < 0 ? "none" : std::to_string(p.partition.leader),
-                    number(p.partition.epoch), joined(p.partition.replicas), joined(p.partition.isr), number(p.log_start),
-                    number(p.high_watermark), number(p.log_end)});
+    partitions.row({std::to_string(p.partition.index),
+                    p.partition.leader < 0 ? "none" : std::to_string(p.partition.leader),
+                    number(p.partition.epoch), joined(p.partition.replicas), joined(p.partition.isr),
+                    number(p.log_start), number(p.high_watermark), number(p.log_end)});
   term.write(partitions.text());
   term.line("");
   table config{{"setting", "value"}};
@@ -67,17 +70,20 @@ int describe(console& term, const describe_options& o) {
   if (!found) return fail(term, found.error());
   for (auto& p : found->partitions)
     if (p.error) term.warn("partition " + std::to_string(p.partition.index) + ": " + p.error->message);
-  if (found->topic.wanted_replicas == 2)
+  if (replicas_of(found->topic) == 2)
     term.say("two replicas: while one of the two is down, acknowledged means one disk");
-  if (o.as_json) term.line(print(as_json(*found)));
-  else print_table(term, *found);
+  if (o.as_json)
+    term.line(print(as_json(*found)));
+  else
+    print_table(term, *found);
   return exit_ok;
 }
 
 } // namespace
 
 void add_topic_describe(CLI::App& topic, invocation& inv) {
-  auto* app = topic.add_subcommand("describe", "One topic: settings, partitions, where its records begin and end");
+  auto* app =
+      topic.add_subcommand("describe", "One topic: settings, partitions, where its records begin and end");
   auto o = std::make_shared<describe_options>();
   add_topic_name(*app, o->name);
   add_output(*app, o->as_json);

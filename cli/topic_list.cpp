@@ -20,13 +20,19 @@ int list(console& term, const list_options& o) {
   json rows = json::array();
   table text{{"name", ">partitions", ">replicas", "id"}};
   for (auto& topic : *topics) {
-    rows.push_back(
-      {{"name", topic.name}, {"id", topic.id}, {"partitions", topic.partitions.size()}, {"replicas", topic.wanted_replicas}});
-    text.row({topic.name, std::to_string(topic.partitions.size()), std::to_string(topic.wanted_replicas), topic.id});
+    rows.push_back({{"name", topic.name},
+                    {"id", topic.id},
+                    {"partitions", topic.partitions.size()},
+                    {"replicas", replicas_of(topic)}});
+    text.row(
+        {topic.name, std::to_string(topic.partitions.size()), std::to_string(replicas_of(topic)), topic.id});
   }
-  if (o.as_json) term.line(print(rows));
-  else if (topics->empty()) term.say("there are no topics; 'pessoa topic create NAME' makes one");
-  else term.write(text.text());
+  if (o.as_json)
+    term.line(print(rows));
+  else if (topics->empty())
+    term.say("there are no topics; 'pessoa topic create NAME' makes one");
+  else
+    term.write(text.text());
   return exit_ok;
 }
 

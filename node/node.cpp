@@ -47,25 +47,32 @@ int run_node(const node_settings& settings) {
   seams.net = net.get();
   seams.log = log.get();
   seams.make_pool = make_thread_pool;
-  seams.fatal = [&log](const std::string& what) {
-    log->fail("node", what + "; the process ends and recovers from disk when it is started again");
+  seams.fatal = [](const std::string& what) {
+    // Not through the log, whose thread may not get to it before the end.
+    std::fprintf(stderr,
+                 "pessoa start: %s; the process ends and recovers from disk when it is started again\n",
+                 what.c_str());
+    std::fflush(stderr);
     std::abort();
   };
 
   std::promise<result<void>> ready;
   auto node = running_node::start(settings, std::move(seams), [&ready](result<void> r) { ready.set_value(std::move(r)); });
   if (!node) return fail(node.error());
-  if (auto up = ready.get_future().get(); !up) return fail(up.error());
-  std::printf("%s\n", (*node)->ready_line().c_str());
-  std::fflush(stdout);
-
-  int signal = 0;
-  sigwait(&stop_signals, &signal);
-  log->info("node", "stopping");
+  auto up = ready.get_future().get();
+  if (up) {
+    std::printf("%s\n", (*node)->ready_line().c_str());
+    std::fflush(stdout);
+    int signal = 0;
+    sigwait(&stop_signals, &signal);
+    log->info("node", "stopping");
+  }
+  // Also when it could not be ready: actors run, and logs are open.
   std::promise<result<void>> stopped;
   (*node)->stop([&stopped](result<void> r) { stopped.set_value(std::move(r)); });
   auto end = stopped.get_future().get();
   node->reset();
+  if (!up) return fail(up.error());
   if (!end) return fail(end.error());
   log->info("node", "stopped");
   return exit_ok;

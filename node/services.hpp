@@ -17,6 +17,7 @@ struct services {
   actors::broker_actor broker;
   actors::controller_actor controller;
   actors::gateway_actor gateway;
+  std::shared_ptr<byte_budget> replies; // batches that were read and are not on their way to the client yet
   cluster_id cluster;
   bool auto_create = false;
   std::string version;

@@ -33,6 +33,9 @@ running_node::~running_node() {
   metric_handles_.clear();
   rpc_.reset();
   services_ = {};
+  routes_.clear();
+  // Actors that nobody has stopped will not end by themselves: they go as they are.
+  if (system_ && !stopped_) system_->await_actors_before_shutdown(false);
   system_.reset();
   read_pool_.reset();
   commits_.reset();
@@ -99,12 +102,7 @@ result<void> running_node::open_directory() {
     std::lock_guard guard{directory_mutex_};
     return directory_->create_partition(key);
   };
-  env_.delete_partition = [this](const partition_key& key) -> result<void> {
-    std::lock_guard guard{directory_mutex_};
-    PESSOA_CHECK(directory_->delete_partition(key));
-    PESSOA_CHECK(directory_->finish_deletions());
-    return {};
-  };
+  env_.delete_partition = [this](const partition_key& key) { return delete_partition(key); };
   env_.list_partitions = [this]() -> result<std::vector<partition_key>> {
     std::lock_guard guard{directory_mutex_};
     PESSOA_TRY(auto list, directory_->partitions());
@@ -116,10 +114,33 @@ result<void> running_node::open_directory() {
   return {};
 }
 
+// Freeing a large partition takes long. It blocks one storage thread and not those that create, delete and read beside
+// it: who comes while another frees leaves its share to that one.
+result<void> running_node::delete_partition(const partition_key& key) {
+  {
+    std::lock_guard guard{directory_mutex_};
+    PESSOA_CHECK(directory_->delete_partition(key));
+    if (std::exchange(freeing_, true)) {
+      free_again_ = true;
+      return {};
+    }
+  }
+  for (;;) {
+    auto freed = directory_->finish_deletions();
+    std::lock_guard guard{directory_mutex_};
+    if (freed && std::exchange(free_again_, false)) continue;
+    freeing_ = free_again_ = false;
+    if (!freed) return freed.error(); // it is gone by name; its bytes go at the next start
+    return {};
+  }
+}
+
 // -- listeners ---
 
 result<void> running_node::bind() {
+  // Separate, so that producers who wait for room do not keep consumers from reading.
   budget_ = byte_budget::make(settings_.memory_budget_bytes);
+  replies_ = byte_budget::make(std::max<size_t>(settings_.memory_budget_bytes / 2, connection_bytes_budget));
   PESSOA_TRY(rpc_socket_, seams_.net->listen(settings_.listen.host, settings_.listen.port));
   if (settings_.http_listen) {
     PESSOA_TRY(http_socket_, seams_.net->listen(settings_.http_listen->host, settings_.http_listen->port));
@@ -161,6 +182,7 @@ result<void> running_node::start_actors() {
   auto first = std::make_shared<cluster_created>(cluster_created{directory_->identity().cluster, ""});
   auto box = std::make_shared<actors::metadata_log>(std::move(opened));
   services_.env = &env_;
+  services_.replies = replies_;
   services_.broker = system_->spawn(actors::broker, &env_);
   services_.controller = system_->spawn(actors::controller, &env_, box, first);
   services_.gateway = system_->spawn(actors::gateway, &env_, services_.controller);
@@ -191,21 +213,33 @@ void running_node::register_self(std::function<void(result<void>)> on_ready) {
 }
 
 void running_node::when_registered(std::function<void(result<void>)> on_ready) {
-  auto reply = actors::make_responder<size_t>(
-    [this, on_ready](result<size_t> replicas) {
-      if (!replicas) return on_ready(replicas.error());
-      seams_.log->info("node", std::to_string(*replicas) + " replicas are open");
-      // Every log has taken what the journal held for it.
-      read_pool_->post([this, on_ready] {
-        if (auto trimmed = commits_->recovery_complete(); !trimmed) return on_ready(trimmed.error());
-        serve(on_ready);
-      });
-    },
-    {ec::shutting_down, "the broker ended before the node was ready"});
-  caf::anon_send(services_.broker, std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{std::move(reply)}));
+  auto reply = actors::make_responder<actors::ready_replicas>(
+      [this, on_ready](result<actors::ready_replicas> ready) {
+        if (!ready) return on_ready(ready.error());
+        seams_.log->info("node", std::to_string(ready->hosted - ready->failed) + " replicas are open");
+        bool all_open = ready->failed == 0;
+        read_pool_->post([this, on_ready, all_open] {
+          // Every log has taken what the journal held for it. One that could not be opened has not, and the journal may be
+          // the only place where its last records are: it stays for the next start.
+          if (!all_open)
+            seams_.log->warn("node",
+                             "not every replica could be opened: the old journal is kept until all can");
+          else if (auto trimmed = commits_->recovery_complete(); !trimmed)
+            return on_ready(trimmed.error());
+          serve(on_ready);
+        });
+      },
+      {ec::shutting_down, "the broker ended before the node was ready"});
+  caf::anon_send(services_.broker,
+                 std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{std::move(reply)}));
 }
 
 void running_node::serve(std::function<void(result<void>)> on_ready) {
+  std::unique_lock life{life_mutex_};
+  if (stopping_) {
+    life.unlock();
+    return on_ready(error{ec::shutting_down, "the node was stopped before it was ready"});
+  }
   rpc_listener_options options;
   options.connection.filter.http_hint =
     http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
@@ -215,11 +249,12 @@ void running_node::serve(std::function<void(result<void>)> on_ready) {
   };
   hooks.stopped_accepting = [this](const error& why) { seams_.log->fail("rpc", to_string(why)); };
   auto factory = [this](std::shared_ptr<connection_context> connection) -> capnp::Capability::Client {
-    return make_bootstrap(std::make_shared<rpc_caller>(rpc_caller{services_, std::move(connection)}));
+    return make_bootstrap(std::make_shared<rpc_caller>(services_, std::move(connection)));
   };
   rpc_ = rpc_listener::start(std::move(rpc_socket_), loops_, budget_, std::move(factory), std::move(options),
                              std::move(hooks));
   serve_http();
+  life.unlock();
   on_ready({});
 }
 
@@ -227,6 +262,7 @@ void running_node::serve_http() {
   auto keep = [this](metric_handles made) { metric_handles_.insert(metric_handles_.end(), made.begin(), made.end()); };
   keep(process_metrics(metrics_, *seams_.time, PESSOA_VERSION));
   keep(budget_metrics(metrics_, "requests", budget_));
+  keep(budget_metrics(metrics_, "replies", replies_));
   keep(rpc_listener_metrics(metrics_, *rpc_));
   keep(actor_metrics(metrics_, env_));
   keep(storage_metrics(metrics_, env_, settings_.data));
@@ -246,11 +282,28 @@ void running_node::serve_http() {
 // -- the end ---
 
 void running_node::stop(std::function<void(result<void>)> on_stopped) {
-  PESSOA_ASSERT(!stopping_);
-  stopping_ = true;
-  http_.reset();
-  metric_handles_.clear();
-  if (rpc_) rpc_->stop();
+  {
+    std::lock_guard life{life_mutex_};
+    PESSOA_ASSERT(!stopping_);
+    stopping_ = true;
+  }
+  auto then_actors = [this, on_stopped] {
+    metric_handles_.clear();
+    stop_actors(on_stopped);
+  };
+  auto then_rpc = [this, then_actors] {
+    if (rpc_)
+      rpc_->stop(then_actors);
+    else
+      then_actors();
+  };
+  if (http_)
+    http_->stop(then_rpc);
+  else
+    then_rpc();
+}
+
+void running_node::stop_actors(std::function<void(result<void>)> on_stopped) {
   auto reply = actors::make_responder<bool>(
     [this, on_stopped](result<bool> clean) {
       bool all_closed = clean.ok() && *clean;
@@ -267,10 +320,15 @@ void running_node::stop(std::function<void(result<void>)> on_stopped) {
 void running_node::finish_stop(bool clean, std::function<void(result<void>)> on_stopped) {
   caf::anon_send_exit(services_.gateway, caf::exit_reason::user_shutdown);
   read_pool_->post([this, clean, on_stopped] {
+    stopped_ = true;
     auto flushed = commits_->flush();
     if (!flushed) return on_stopped(flushed.error());
     if (!clean) return on_stopped(error{ec::storage_failed, "not every log could be closed in order"});
-    on_stopped(directory_->mark_clean_stop());
+    auto marked = [this] {
+      std::lock_guard guard{directory_mutex_};
+      return directory_->mark_clean_stop();
+    };
+    on_stopped(marked());
   });
 }
 

@@ -18,6 +18,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -50,11 +51,12 @@ public:
   // join), storage_failed, disk_full, corrupt_data.
   static result<std::unique_ptr<running_node>> start(const node_settings& settings, node_seams seams,
                                                      std::function<void(result<void>)> on_ready);
-  // Requires: stop() has finished, or the node never got ready, or the seams are dead (a simulated crash).
+  // Requires: stop() has finished, or nothing runs any more that could call into the node (a simulated crash). Not on one
+  // of the node's own threads.
   ~running_node();
 
   // Stops serving, closes every log, marks the stop as clean. `on_stopped` runs once, on any thread; an error means that
-  // the next start recovers as after a crash. Call once.
+  // the next start recovers as after a crash. Call once; also before the node is ready, and when it cannot be.
   void stop(std::function<void(result<void>)> on_stopped);
 
   // `ready node=ID rpc=H:P peer=off kafka=off http=H:P`
@@ -72,6 +74,8 @@ private:
   void when_registered(std::function<void(result<void>)> on_ready);
   void serve(std::function<void(result<void>)> on_ready);
   void serve_http();
+  result<void> delete_partition(const partition_key& key);
+  void stop_actors(std::function<void(result<void>)> on_stopped);
   void finish_stop(bool clean, std::function<void(result<void>)> on_stopped);
   [[nodiscard]] std::string advertised(const listening_socket& socket) const;
 
@@ -79,13 +83,14 @@ private:
   node_seams seams_;
 
   std::unique_ptr<persistence::data_directory> directory_;
-  std::mutex directory_mutex_; // several storage threads create and delete partitions
+  std::mutex directory_mutex_;                // several storage threads create and delete partitions
+  bool freeing_ = false, free_again_ = false; // under it: one thread frees what was deleted
   std::unique_ptr<thread_pool> commit_pool_, read_pool_;
   std::unique_ptr<persistence::commit_service> commits_;
   actors::routing_table routes_;
   actors::actor_counters counters_;
   actors::environment env_;
-  std::shared_ptr<byte_budget> budget_;
+  std::shared_ptr<byte_budget> budget_, replies_; // of requests, of what is read for consumers
 
   std::shared_ptr<listening_socket> rpc_socket_, http_socket_; // until their listeners take them
   std::string rpc_address_, http_address_;                     // empty: off
@@ -98,7 +103,9 @@ private:
   metric_handles metric_handles_; // what they read is above
   std::unique_ptr<rpc_listener> rpc_;
   std::unique_ptr<http_server> http_;
-  bool stopping_ = false;
+  std::mutex life_mutex_;            // serve() against stop()
+  bool stopping_ = false;            // under it
+  std::atomic<bool> stopped_{false}; // the actors have ended
 };
 
 } // namespace pessoa::node

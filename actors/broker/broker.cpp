@@ -17,6 +17,7 @@ broker_actor::behavior_type broker(broker_actor::stateful_pointer<broker_state> 
     [self](const ptr<broker_stop>& m) { self->state.stop(m); },
     [self](const ptr<log_opened>& m) { self->state.opened(*m); },
     [self](const ptr<replica_gone>& m) { self->state.gone(*m); },
+    [self](const ptr<leftovers_removed>&) { self->state.leftovers_gone(); },
     [self](upkeep_atom) { self->state.upkeep(); },
     [self](tick_atom) { self->state.publish(); },
   };

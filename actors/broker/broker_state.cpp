@@ -19,6 +19,8 @@ void broker_state::start(environment* env) {
 // -- metadata ---
 
 void broker_state::committed(const metadata_committed& update) {
+  // The logs are being closed: neither a new topic nor a deletion may begin anything. The next start reads them again.
+  if (stopping_) return;
   auto index = update.last - static_cast<int64_t>(update.records.size()) + 1;
   for (auto& record : update.records) {
     apply(record, index);
@@ -34,7 +36,11 @@ void broker_state::committed(const metadata_committed& update) {
 void broker_state::apply(const metadata_record& record, metadata_index index) {
   // A record that cannot be applied means that this node's view is not the log's: going on would be guessing (C11).
   if (auto applied = image_.apply(record, index); !applied)
-    return env_->fatal("metadata record " + std::to_string(index.value()) + ": " + to_string(applied.error()));
+    return env_->fatal("metadata record " + std::to_string(index.value()) + ": "
+                       + to_string(applied.error()));
+  // The first update is history: registrations in it are those of earlier lives. Ours raises the epochs that we lead.
+  if (auto* r = std::get_if<node_registered>(&record); r != nullptr && r->node == env_->self && caught_up_)
+    registered_ = true;
   if (auto* r = std::get_if<topic_created>(&record)) dirty_.insert(r->topic);
   if (auto* r = std::get_if<topic_config_changed>(&record)) dirty_.insert(r->topic);
   if (auto* r = std::get_if<partitions_added>(&record)) dirty_.insert(r->topic);
@@ -70,7 +76,7 @@ void broker_state::reconcile(const topic_state& topic, partition_id index) {
   }
   if (entry.replica == nullptr || entry.removing) return;
   self->send(entry.replica, std::make_shared<settings_change>(settings_change{topic.settings}));
-  if (wanted.leader == env_->self && wanted.epoch > entry.asked_epoch) {
+  if (registered_ && wanted.leader == env_->self && wanted.epoch > entry.asked_epoch) {
     entry.asked_epoch = wanted.epoch;
     self->send(entry.replica, std::make_shared<lead_command>(lead_command{wanted.epoch}));
   }
@@ -148,6 +154,8 @@ void broker_state::remove(const partition_key& key, hosted& entry) {
 }
 
 void broker_state::stop_replica(const partition_key& key, hosted& entry, bool remove) {
+  PESSOA_ASSERT(!entry.ending, to_string(key));
+  entry.ending = true;
   auto tell = [me = broker_actor{self}, key](std::optional<error> problem) {
     caf::anon_send(me, std::make_shared<replica_gone>(replica_gone{key, std::move(problem)}));
   };
@@ -189,25 +197,43 @@ void broker_state::gone(const replica_gone& message) {
     env_->log->warn("broker", "closing " + to_string(message.key) + ": " + to_string(*message.problem));
     stop_clean_ = false;
   }
-  hosted_.erase(message.key);
+  auto found = hosted_.find(message.key);
+  PESSOA_ASSERT(found != hosted_.end(), to_string(message.key));
+  // A replica takes itself off the count; one that never opened has nobody else to do it.
+  if (found->second.failure && found->second.replica == nullptr)
+    env_->counters->replicas_offline.fetch_sub(1, std::memory_order_relaxed);
+  hosted_.erase(found);
   check_ready();
   check_stopped();
 }
 
 // What a delete that a crash interrupted left behind.
 void broker_state::remove_deleted_leftovers() {
-  env_->reads->post([env = env_, deleted = deleted_, known = image_] {
-    auto keys = env->list_partitions();
-    if (!keys) return env->log->warn("broker", to_string(keys.error()));
-    for (auto& key : *keys) {
-      if (deleted.count(key.topic) > 0) {
-        if (auto gone = env->delete_partition(key); !gone) env->log->warn("broker", to_string(gone.error()));
-      } else if (known.find(key.topic) == nullptr) {
-        env->log->warn("broker", "no record of the metadata log explains the directory of partition " + to_string(key)
-                                   + ": left as it is");
-      }
-    }
-  });
+  leftovers_ = std::make_shared<std::atomic<bool>>(false);
+  // However the job ends, we hear of it: nothing may touch the directory after the clean-stop mark.
+  std::shared_ptr<void> ended{nullptr, [me = broker_actor{self}](void*) {
+                                caf::anon_send(me, std::make_shared<leftovers_removed>());
+                              }};
+  env_->reads->post(
+      [env = env_, deleted = deleted_, known = image_, give_up = leftovers_, ended = std::move(ended)] {
+        auto keys = env->list_partitions();
+        if (!keys) return env->log->warn("broker", to_string(keys.error()));
+        for (auto& key : *keys) {
+          if (*give_up) return;
+          if (deleted.count(key.topic) > 0) {
+            if (auto gone = env->delete_partition(key); !gone)
+              env->log->warn("broker", to_string(gone.error()));
+          } else if (known.find(key.topic) == nullptr) {
+            env->log->warn("broker", "no record of the metadata log explains the directory of partition "
+                                         + to_string(key) + ": left as it is");
+          }
+        }
+      });
+}
+
+void broker_state::leftovers_gone() {
+  leftovers_ = nullptr;
+  check_stopped();
 }
 
 // -- routes ---
@@ -272,23 +298,32 @@ void broker_state::publish() {
 
 void broker_state::wait_for(const ptr<index_wait>& wait) {
   constexpr size_t waits_max = 100'000;
-  if (wait->index <= image_.last() && !publish_pending_) return wait->reply->answer(image_.last());
-  if (index_waits_.size() >= waits_max)
+  bool applied = wait->index <= image_.last();
+  if (applied && !publish_pending_) return wait->reply->answer(image_.last());
+  // Who waits for what may never come must not keep out those who are answered in a moment.
+  if (!applied && index_waits_.size() >= waits_max)
     return wait->reply->answer(error{ec::overloaded, "too many requests wait for newer metadata"});
   index_waits_.push_back(wait);
 }
 
 void broker_state::wait_all_ready(const ptr<all_ready_wait>& wait) {
+  constexpr size_t waits_max = 10'000; // a log that cannot be opened for its disk hangs would let them grow
+  if (ready_waits_.size() >= waits_max)
+    return wait->reply->answer(error{ec::overloaded, "too many requests wait for the replicas of this node"});
   ready_waits_.push_back(wait);
   check_ready();
 }
 
 void broker_state::check_ready() {
   if (ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
-  for (auto& [key, entry] : hosted_)
+  ready_replicas ready;
+  for (auto& [key, entry] : hosted_) {
     if (!entry.failure && !entry.removing && entry.asked_epoch != entry.leading_epoch) return;
+    ++ready.hosted;
+    if (entry.failure) ++ready.failed;
+  }
   for (auto& wait : std::exchange(ready_waits_, {}))
-    wait->reply->answer(hosted_.size());
+    wait->reply->answer(ready);
 }
 
 // -- life ---
@@ -308,16 +343,20 @@ void broker_state::upkeep() {
 }
 
 void broker_state::stop(const ptr<broker_stop>& command) {
+  PESSOA_ASSERT(!stopping_);
   stopping_ = command;
+  if (leftovers_ != nullptr) *leftovers_ = true;
+  // What was never opened is as the last life left it.
+  if (!to_open_.empty() && !env_->clean_stop) stop_clean_ = false;
   for (auto& key : std::exchange(to_open_, {}))
     hosted_.erase(key);
   for (auto& [key, entry] : hosted_)
-    if (!entry.opening && !entry.removing) stop_replica(key, entry, false);
+    if (!entry.opening && !entry.ending) stop_replica(key, entry, false);
   check_stopped();
 }
 
 void broker_state::check_stopped() {
-  if (!stopping_ || !hosted_.empty()) return;
+  if (!stopping_ || !hosted_.empty() || leftovers_ != nullptr) return;
   stopping_->reply->answer(stop_clean_);
   self->quit();
 }

@@ -9,6 +9,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/routing.hpp"
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <set>
@@ -33,6 +34,7 @@ struct broker_state {
   void leading(const partition_leading& message);
   void failed(const replica_failed& message);
   void gone(const replica_gone& message);
+  void leftovers_gone();
 
   // -- life ---
   void stop(const ptr<broker_stop>& command);
@@ -44,6 +46,7 @@ private:
   struct hosted {
     bool opening = false;
     bool removing = false;             // a committed record deleted it
+    bool ending = false;               // told to close or to delete; replica_gone follows
     replica_actor replica;             // null while opening and after a failed open
     leader_epoch asked_epoch = no_epoch;
     leader_epoch leading_epoch = no_epoch;
@@ -71,6 +74,7 @@ private:
   std::deque<partition_key> to_open_;
   size_t opening_ = 0;
   bool caught_up_ = false;                     // the first update has been applied
+  bool registered_ = false;                    // in this life: only then may an epoch be led (rules.md 2)
 
   std::set<topic_id> dirty_;                   // topics whose route must be made anew
   std::map<topic_id, std::shared_ptr<const topic_route>> routes_;
@@ -78,6 +82,8 @@ private:
   std::vector<ptr<index_wait>> index_waits_;
   std::vector<ptr<all_ready_wait>> ready_waits_;
 
+  std::shared_ptr<std::atomic<bool>>
+      leftovers_; // a job removes them; true: it should give up. Null: none runs
   ptr<broker_stop> stopping_;
   bool stop_clean_ = true;
 };

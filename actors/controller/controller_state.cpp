@@ -18,8 +18,12 @@ void controller_state::start(environment* env, metadata_log opened, cluster_crea
       return env_->fatal("metadata record " + std::to_string(index.value()) + ": " + to_string(applied.error()));
     ++index;
   }
-  if (history_.empty()) propose({std::move(first)});
+  first_ = std::move(first);
+  if (history_.empty()) begin_cluster();
 }
+
+// Nothing may be committed before the record that says which cluster this is.
+void controller_state::begin_cluster() { propose({first_}); }
 
 void controller_state::subscribe(const broker_actor& broker) {
   brokers_.push_back(broker);
@@ -28,6 +32,7 @@ void controller_state::subscribe(const broker_actor& broker) {
 }
 
 void controller_state::next() {
+  if (history_.empty() && !proposed_ && !waiting_.empty()) return begin_cluster();
   while (!proposed_ && !waiting_.empty()) {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
@@ -49,7 +54,18 @@ std::optional<controller_state::records> controller_state::checked(result<record
   return std::move(*decided);
 }
 
+std::optional<error> controller_state::refused(const command& next) const {
+  bool grows = std::holds_alternative<ptr<create_topic_command>>(next)
+               || std::holds_alternative<ptr<allocate_producer_ids_command>>(next);
+  if (auto* m = std::get_if<ptr<alter_topic_command>>(&next)) grows = (*m)->request.partitions != -1;
+  return grows ? env_->commits->refusing() : std::nullopt;
+}
+
 std::optional<controller_state::records> controller_state::decide(command& next) {
+  if (auto why = refused(next)) {
+    std::visit([&](auto& m) { m->reply->answer(*why); }, next);
+    return std::nullopt;
+  }
   if (auto* m = std::get_if<ptr<create_topic_command>>(&next))
     return checked(protocol::create_topic((*m)->request, image_, *env_->random), (*m)->reply);
   if (auto* m = std::get_if<ptr<alter_topic_command>>(&next))
@@ -83,6 +99,10 @@ void controller_state::commit_finished(const metadata_commit_done& done) {
     auto& why = done.outcome.durable_end.error();
     if (why.code != ec::disk_full || log_->failed()) return env_->fatal("the metadata log failed: " + to_string(why));
     answer_failed(why);
+    // The cluster has not begun: who waits for it hears why, and the next command tries again.
+    if (history_.empty())
+      for (auto& command : std::exchange(waiting_, {}))
+        std::visit([&](auto& m) { m->reply->answer(why); }, command);
     return next();
   }
   for (auto& record : committed)

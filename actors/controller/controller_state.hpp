@@ -44,6 +44,9 @@ private:
   using records = std::vector<metadata_record>;
 
   void next();
+  void begin_cluster();
+  // What makes the cluster larger is refused while the disk is below its reserve; what frees space goes on.
+  [[nodiscard]] std::optional<error> refused(const command& next) const;
   // Decides: the records to commit, or the caller has been answered and nothing follows.
   std::optional<records> decide(command& next);
   template <class Reply>
@@ -59,7 +62,8 @@ private:
   std::shared_ptr<persistence::partition_log> log_;
   leader_epoch epoch_{0};
   protocol::metadata_image image_;
-  records history_; // what a new subscriber is told first
+  records history_;       // what a new subscriber is told first
+  cluster_created first_; // the record that begins the log
   std::vector<broker_actor> brokers_;
   std::deque<command> waiting_;
   std::optional<records> proposed_;  // in flight

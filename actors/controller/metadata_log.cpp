@@ -38,7 +38,7 @@ result<metadata_log> open_metadata_log(persistence::storage_env& disk, const std
                                        persistence::commit_service& commits, bool clean_stop,
                                        persistence::recovery_report& report) {
   persistence::log_settings settings; // kept for ever: it is never cut past a snapshot, and there are none yet (C10)
-  settings.may_use_reserve = true;    // on a full disk topics can still be deleted (S14)
+  settings.may_use_reserve = true; // on a full disk topics can be deleted and a node can start (failures S14)
   metadata_log opened;
   auto key = metadata_key();
   PESSOA_TRY(opened.log, persistence::partition_log::open(disk, directory, key, settings, clean_stop,

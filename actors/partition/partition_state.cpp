@@ -43,25 +43,21 @@ void partition_state::produce(const ptr<produce_command>& command) {
 
 void partition_state::fetch(const ptr<fetch_command>& command) {
   auto id = next_id_++;
-  fetch_input input{id,
-                    command->from,
-                    command->bytes_min,
-                    command->bytes_max,
-                    command->deadline,
-                    command->known_epoch};
+  fetch_input input{
+      id, command->from, command->bytes_min, command->bytes_max, command->deadline, command->known_epoch};
+  command->id = id;
   open_.emplace(id, open_request{command});
   env_->counters->fetches.fetch_add(1, std::memory_order_relaxed);
   carry_out(leader_->fetch(input, env_->time->now()));
 }
 
 void partition_state::abandon(const ptr<fetch_command>& command) {
-  for (auto& [id, request] : open_) {
-    auto* open = std::get_if<ptr<fetch_command>>(&request.command);
-    if (open == nullptr || *open != command) continue;
-    leader_->forget_fetch(id);
-    open_.erase(id);
-    return;
-  }
+  auto found = open_.find(command->id);
+  if (found == open_.end()) return; // answered, or being read
+  auto* open = std::get_if<ptr<fetch_command>>(&found->second.command);
+  if (open == nullptr || *open != command) return;
+  leader_->forget_fetch(found->first);
+  open_.erase(found);
 }
 
 void partition_state::query(const ptr<offset_query>& query) {
@@ -77,7 +73,7 @@ void partition_state::query(const ptr<offset_query>& query) {
     }
     case offset_query::place::time: break;
   }
-  used_since_upkeep_ = true;
+  used_since_upkeep_ = files_open_ = true;
   env_->reads->post([log = log_, query, limit = leader_->high_watermark(), log_end] {
     auto found = log->offset_for_time(query->time, limit);
     if (!found) return query->reply->answer(found.error());
@@ -102,7 +98,8 @@ void partition_state::apply(const topic_config& config) {
   leader_settings settings;
   settings.config = config;
   leader_->apply(settings);
-  log_->apply(persistence::log_settings::from(config));
+  new_config_ = config;
+  next_job();
 }
 
 // -- effects ---
@@ -110,7 +107,7 @@ void partition_state::apply(const topic_config& config) {
 void partition_state::carry_out(protocol::effects effects) {
   for (auto& next : effects)
     std::visit([this](auto& decided) { perform(decided); }, next);
-  write_waiting();
+  next_job();
   schedule_tick();
 }
 
@@ -161,15 +158,21 @@ void partition_state::perform(read_log& read) {
   PESSOA_ASSERT(found != open_.end(), read.id);
   auto command = std::get<ptr<fetch_command>>(found->second.command);
   open_.erase(found);
-  used_since_upkeep_ = true;
-  env_->reads->post([log = log_, command, read, counters = env_->counters] {
+  std::shared_ptr<void> charge;
+  if (command->reserve && !(charge = command->reserve(read.bytes_max))) {
+    env_->counters->fetch_errors.fetch_add(1, std::memory_order_relaxed);
+    return command->reply->answer(
+        error{ec::overloaded, "answers that are not sent yet fill the memory for requests"});
+  }
+  used_since_upkeep_ = files_open_ = true;
+  env_->reads->post([log = log_, command, read, charge = std::move(charge), counters = env_->counters] {
     auto data = log->read(read.from, read.limit, read.bytes_max);
     if (!data) {
       counters->fetch_errors.fetch_add(1, std::memory_order_relaxed);
       return command->reply->answer(data.error());
     }
     counters->bytes_out.fetch_add(data->data.size(), std::memory_order_relaxed);
-    command->reply->answer(fetched{data->data, data->next, read.high_watermark, read.log_start});
+    command->reply->answer(fetched{data->data, data->next, read.high_watermark, read.log_start, charge});
   });
 }
 
@@ -182,15 +185,26 @@ void partition_state::perform(answer_fetch& answer) {
     env_->counters->fetch_errors.fetch_add(1, std::memory_order_relaxed);
     return command->reply->answer(answer.outcome.error());
   }
-  command->reply->answer(fetched{{}, command->from, answer.outcome->high_watermark, answer.outcome->log_start});
+  command->reply->answer(
+      fetched{{}, command->from, answer.outcome->high_watermark, answer.outcome->log_start, {}});
 }
 
-// -- the log ---
+// -- the log: one job at a time ---
+
+void partition_state::next_job() {
+  if (committing_ || upkeep_running_) return;
+  if (new_config_) log_->apply(persistence::log_settings::from(*std::exchange(new_config_, std::nullopt)));
+  if ((upkeep_due_ || !waiting_deletes_.empty()) && !log_->failed()) {
+    delete_waiting();
+    if (!upkeep_running_ && std::exchange(upkeep_due_, false)) look_after();
+  }
+  if (!upkeep_running_) write_waiting();
+}
 
 void partition_state::write_waiting() {
-  if (committing_ || upkeep_running_ || waiting_.empty()) return;
+  if (waiting_.empty()) return;
   committing_ = true;
-  used_since_upkeep_ = true;
+  used_since_upkeep_ = files_open_ = true;
   auto size = std::exchange(waiting_bytes_, 0);
   env_->commits->commit(log_, std::exchange(waiting_, {}),
                         [me = partition_actor{self}, size](persistence::commit_outcome outcome) {
@@ -210,7 +224,13 @@ void partition_state::commit_finished(const commit_done& done) {
   waiting_bytes_ = 0;
   if (why.code == ec::disk_full && !log_->failed())
     return carry_out(leader_->refused(why, log_->log_end(), log_->producers()));
+  log_failed(why);
+}
+
+void partition_state::log_failed(const error& why) {
   env_->log->fail("partition", to_string(leader_->key()) + " is offline: " + to_string(why));
+  for (auto& command : std::exchange(waiting_deletes_, {}))
+    command->reply->answer(why);
   carry_out(leader_->failed(why));
   caf::anon_send(replica_, std::make_shared<epoch_failed>(epoch_failed{why}));
 }
@@ -218,31 +238,50 @@ void partition_state::commit_finished(const commit_done& done) {
 // -- upkeep ---
 
 void partition_state::upkeep() {
+  upkeep_due_ = true;
   carry_out(leader_->tick(env_->time->now(), env_->time->wall()));
-  if (committing_ || upkeep_running_ || log_->failed()) return;
-  if (auto start = log_->retention_start(env_->time->wall(), leader_->high_watermark())) return move_start(*start, nullptr);
-  // An idle log holds no open file.
-  if (!std::exchange(used_since_upkeep_, false))
-    run_upkeep([log = log_]() -> result<uint64_t> { return log->release_files(), uint64_t{0}; }, nullptr);
+}
+
+void partition_state::look_after() {
+  if (auto start = log_->retention_start(env_->time->wall(), leader_->high_watermark()))
+    return move_start(*start, nullptr);
+  // An idle log holds no open file, and is not asked again to close what is closed.
+  if (std::exchange(used_since_upkeep_, false) || !std::exchange(files_open_, false)) return;
+  run_upkeep([log = log_]() -> result<uint64_t> { return log->release_files(), uint64_t{0}; }, nullptr);
 }
 
 void partition_state::delete_records(const ptr<delete_records_command>& command) {
-  auto before = command->before == offset{-1} ? leader_->high_watermark() : command->before;
-  if (before < offset{0} || before > leader_->high_watermark()) {
+  constexpr size_t waiting_max = 1000;
+  auto before = command->before;
+  if (before < offset{-1} || before > leader_->high_watermark()) {
     std::ostringstream text;
     text << "offset " << before << " is not between 0 and the high watermark " << leader_->high_watermark();
     return command->reply->answer(error{ec::offset_out_of_range, text.str()});
   }
-  if (before <= leader_->log_start()) return command->reply->answer(leader_->log_start());
-  if (committing_ || upkeep_running_) {
-    waiting_deletes_.push_back(command);
-    return;
+  if (auto failed = log_->failed()) return command->reply->answer(*failed);
+  if (waiting_deletes_.size() >= waiting_max)
+    return command->reply->answer(
+        error{ec::overloaded, "too many deletions of records wait for this partition"});
+  waiting_deletes_.push_back(command);
+  next_job();
+}
+
+void partition_state::delete_waiting() {
+  while (!upkeep_running_ && !waiting_deletes_.empty()) {
+    auto command = std::move(waiting_deletes_.front());
+    waiting_deletes_.pop_front();
+    auto before = command->before == offset{-1} ? leader_->high_watermark() : command->before;
+    // What the log says is durable; the leader's start may be ahead of it.
+    if (before <= log_->log_start())
+      command->reply->answer(log_->log_start());
+    else
+      move_start(before, command->reply);
   }
-  move_start(before, command->reply);
 }
 
 void partition_state::move_start(offset before, responder_ptr<offset> reply) {
   upkeep_running_ = true;
+  used_since_upkeep_ = files_open_ = true; // a new segment may be opened
   // Readers must not be promised what is about to go: the start moves first, the files follow.
   carry_out(leader_->start_moved(before));
   run_upkeep([log = log_, before] { return log->remove_before(before); }, std::move(reply));
@@ -262,28 +301,30 @@ void partition_state::upkeep_finished(const upkeep_done& done) {
   if (!done.freed_bytes) {
     auto& why = done.freed_bytes.error();
     if (done.reply) done.reply->answer(why);
-    carry_out(leader_->failed(why));
-    caf::anon_send(replica_, std::make_shared<epoch_failed>(epoch_failed{why}));
-    return;
+    // A full disk is no broken disk: the next upkeep tries again.
+    if (why.code != ec::disk_full || log_->failed()) return log_failed(why);
+    env_->log->warn("partition",
+                    to_string(leader_->key()) + ": the log start cannot be moved: " + to_string(why));
+    return carry_out({});
   }
   env_->counters->retention_bytes.fetch_add(*done.freed_bytes, std::memory_order_relaxed);
-  if (done.reply) done.reply->answer(leader_->log_start());
-  for (auto& command : std::exchange(waiting_deletes_, {}))
-    delete_records(command);
+  if (done.reply) done.reply->answer(log_->log_start());
   carry_out({});
 }
 
 // -- time and end ---
 
 void partition_state::tick() {
-  tick_at_.reset();
+  // They arrive in the order of their times. One that comes for a deadline that has passed asks for no other while a
+  // later one is on its way: else every early deadline would leave one more clock ticking.
+  if (!ticks_.empty()) ticks_.erase(ticks_.begin());
   carry_out(leader_->tick(env_->time->now(), env_->time->wall()));
 }
 
 void partition_state::schedule_tick() {
   auto due = leader_->next_deadline();
-  if (!due || (tick_at_ && *tick_at_ <= *due)) return;
-  tick_at_ = due;
+  if (!due || (!ticks_.empty() && *ticks_.begin() <= *due)) return;
+  ticks_.insert(*due);
   auto now = env_->time->now();
   self->delayed_send(self, *due > now ? *due - now : duration{0}, tick_atom::value);
 }

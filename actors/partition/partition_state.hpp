@@ -1,15 +1,18 @@
 // The state behind the PARTITION role: carries out what protocol::partition_leader decides on the borrowed log.
 //
-// Holds per open request its responder and, until it is handed to the commit service, its batch. One commit and one
-// upkeep job at most are in flight, never both (a log has one writer).
+// Holds per open request its responder and, until it is handed to the commit service, its batch. One commit or one
+// upkeep job at most is in flight, never both (a log has one writer). What waits for the writer goes in this order: new
+// settings, DeleteRecords, upkeep, batches; so a partition that is never idle is still looked after.
 #pragma once
 
 #include "actors/environment.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/log_loan.hpp"
 
+#include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <variant>
 #include <vector>
 
@@ -58,7 +61,11 @@ private:
   void perform(protocol::read_log& read);
   void perform(protocol::answer_fetch& answer);
 
+  void next_job();
   void write_waiting();
+  void delete_waiting();
+  void look_after();
+  void log_failed(const error& why);
   void move_start(offset before, responder_ptr<offset> reply);
   void run_upkeep(std::function<result<uint64_t>()> job, responder_ptr<offset> reply);
   void schedule_tick();
@@ -75,9 +82,12 @@ private:
   size_t waiting_bytes_ = 0;
   bool committing_ = false;
   bool upkeep_running_ = false;
-  std::vector<ptr<delete_records_command>> waiting_deletes_;
+  std::deque<ptr<delete_records_command>> waiting_deletes_;
+  std::optional<topic_config> new_config_; // for the log, which takes no settings beside a writer
+  bool upkeep_due_ = false;
   bool used_since_upkeep_ = false;
-  std::optional<instant> tick_at_;
+  bool files_open_ = false; // as far as we know: then an idle upkeep closes them
+  std::set<instant> ticks_; // on their way
 };
 
 } // namespace pessoa::actors

@@ -16,6 +16,8 @@ void replica_state::start(environment* env, broker_actor broker, std::unique_ptr
   log_ = std::move(log);
   config_ = std::move(config);
   env_->counters->replicas_open.fetch_add(1, std::memory_order_relaxed);
+  // Recovery found a loss: nobody leads with a log of which acknowledged records are missing.
+  if (auto why = log_->failed()) failed(*why);
 }
 
 void replica_state::lead(leader_epoch epoch) {
@@ -46,6 +48,8 @@ void replica_state::next_step() {
 void replica_state::log_back(log_returned& message) {
   PESSOA_ASSERT(log_ == nullptr && message.log != nullptr);
   log_ = std::move(message.log);
+  log_->apply(
+      persistence::log_settings::from(config_)); // they may have changed while nobody was there to hear
   partition_ = nullptr;
   next_step();
 }
@@ -86,7 +90,7 @@ void replica_state::upkeep() {
 }
 
 void replica_state::stop(const ptr<replica_stop>& command) {
-  if (stopping_) return; // its responder answers
+  PESSOA_ASSERT(!stopping_, to_string(key_)); // a second answer would come before the first is true
   stopping_ = command;
   next_step();
 }
@@ -96,21 +100,23 @@ void replica_state::close() {
   auto reply = stopping_->reply;
   // The job owns the log: closing and unlinking are file work.
   std::shared_ptr<persistence::partition_log> log = std::move(log_);
-  env_->reads->post([env = env_, log = std::move(log), key = key_, remove, reply, me = replica_actor{self}]() mutable {
-    auto close_log = [&]() -> result<void> {
-      auto detached = env->commits->detach(*log);
-      if (!remove && !log->failed()) {
-        PESSOA_CHECK(detached);
-        PESSOA_CHECK(log->checkpoint());
-      }
-      log.reset();
-      if (remove) PESSOA_CHECK(env->delete_partition(key));
-      return {};
-    };
-    auto outcome = close_log();
-    log.reset();
-    caf::anon_send(me, std::make_shared<replica_closed>(replica_closed{std::move(outcome), reply}));
-  });
+  env_->reads->post(
+      [env = env_, log = std::move(log), key = key_, remove, reply, me = replica_actor{self}]() mutable {
+        auto close_log = [&]() -> result<void> {
+          auto detached = env->commits->detach(*log);
+          if (!remove) {
+            if (auto why = log->failed()) return *why; // no clean stop: the next start looks at everything
+            PESSOA_CHECK(detached);
+            PESSOA_CHECK(log->checkpoint());
+          }
+          log.reset();
+          if (remove) PESSOA_CHECK(env->delete_partition(key));
+          return {};
+        };
+        auto outcome = close_log();
+        log.reset();
+        caf::anon_send(me, std::make_shared<replica_closed>(replica_closed{std::move(outcome), reply}));
+      });
 }
 
 void replica_state::closed(const replica_closed& message) {

@@ -27,7 +27,7 @@ public:
     return changed(std::move(command)).then([this, context](result<committed_change> done) mutable {
       if (!done) return fail(context, done.error());
       // The caller may produce as soon as it hears: wait until what this node leads is led.
-      return all_ready().then([this, context, done = *done](result<size_t>) mutable {
+      return all_ready().then([this, context, done = *done](result<actors::ready_replicas>) mutable {
         answer_topic(context, done, *done.topic);
       });
     });
@@ -52,7 +52,7 @@ public:
     command->request.config = read_settings(in.getConfig());
     return changed(std::move(command)).then([this, context, name](result<committed_change> done) mutable {
       if (!done) return fail(context, done.error());
-      return all_ready().then([this, context, name, done = *done](result<size_t>) mutable {
+      return all_ready().then([this, context, name, done = *done](result<actors::ready_replicas>) mutable {
         auto routes = c_->node.env->routes->load();
         auto* topic = routes->find(name);
         if (topic == nullptr)
@@ -147,13 +147,15 @@ private:
     });
   }
 
-  kj::Promise<result<size_t>> all_ready() {
-    auto made = bridge<size_t>(c_->loop(), {ec::shutting_down, "the node is stopping"});
-    caf::anon_send(c_->node.broker, std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{made.reply}));
+  kj::Promise<result<actors::ready_replicas>> all_ready() {
+    using actors::ready_replicas;
+    auto made = bridge<ready_replicas>(c_->loop(), {ec::shutting_down, "the node is stopping"});
+    caf::anon_send(c_->node.broker,
+                   std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{made.reply}));
     constexpr auto patience = 5 * kj::SECONDS;
-    return kj::mv(made.promise).exclusiveJoin(c_->loop().timer().afterDelay(patience).then([]() -> result<size_t> {
-      return size_t{0};
-    }));
+    return kj::mv(made.promise)
+        .exclusiveJoin(c_->loop().timer().afterDelay(patience).then(
+            []() -> result<ready_replicas> { return ready_replicas{}; }));
   }
 
   kj::Promise<result<partition_status>> status(const actors::partition_route& route) {
@@ -169,12 +171,14 @@ private:
   static void describe(int32_t index, const actors::partition_route& route, const result<partition_status>& status,
                        wire::PartitionDescription::Builder out) {
     write_partition(index, route, out.initPartition());
-    if (!status) return wire::write_error(status.error(), out.initError());
+    // Of 10,000 partitions, each with an error, the answer must stay below what a reply may be.
+    constexpr size_t reason_bytes_max = 256;
+    if (!status) return wire::write_error(status.error(), out.initError(), reason_bytes_max);
     out.setLogStart(status->log_start.value());
     out.setHighWatermark(status->high_watermark.value());
     out.setLogEnd(status->log_end.value());
     out.setBytes(status->bytes);
-    if (status->failed) wire::write_error(*status->failed, out.initError());
+    if (status->failed) wire::write_error(*status->failed, out.initError(), reason_bytes_max);
   }
 
   template <class Context>

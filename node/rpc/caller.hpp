@@ -11,9 +11,14 @@
 namespace pessoa::node {
 
 struct rpc_caller {
+  rpc_caller(const services& node, std::shared_ptr<connection_context> connection)
+      : node(node), connection(std::move(connection)),
+        replies(byte_budget::make(connection_bytes_budget, node.replies)) {}
+
   const services& node;
   std::shared_ptr<connection_context> connection;
-  std::string client = "?"; // quoted client id, after login
+  std::shared_ptr<byte_budget> replies; // this connection's part of the node's
+  std::string client = "?";             // quoted client id, after login
 
   [[nodiscard]] io_loop& loop() const { return connection->loop(); }
 };

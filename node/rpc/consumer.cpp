@@ -17,10 +17,9 @@ public:
     auto request = context.getParams().getRequest();
     auto position = request.getPosition();
     if (position.getLineage() != 0)
-      return fail(context, {ec::unsupported_version, "the position belongs to a partition lineage this node cannot read"});
-    if (c_->connection->outgoing_bytes() > unread_answers_bytes_max)
-      return fail(context, {ec::overloaded, "more than " + std::to_string(unread_answers_bytes_max)
-                                              + " bytes of answers wait to be read on this connection"});
+      return fail(context, {ec::unsupported_version,
+                            "the position belongs to a partition lineage this node cannot read"});
+    if (reads_too_slowly()) return fail(context, slow_reader());
     auto routes = c_->node.env->routes->load();
     auto partition = local_leader(*routes, wire::read<topic_id>(position.getTopic()), partition_id{position.getPartition()});
     if (!partition) return fail(context, partition.error());
@@ -30,6 +29,12 @@ public:
     command->bytes_min = request.getBytesMin();
     command->bytes_max = std::min<size_t>(request.getBytesMax(), fetch_bytes_max);
     command->deadline = deadline_in(*c_, request.getWaitMs());
+    // Parked fetches cost nothing; what they read when they wake is counted before it is in memory.
+    command->reserve = [replies = c_->replies](size_t bytes) -> std::shared_ptr<void> {
+      auto ticket = replies->try_acquire(bytes);
+      if (!ticket) return nullptr;
+      return std::make_shared<byte_budget::ticket>(std::move(*ticket));
+    };
     auto made = bridge<actors::fetched>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
     command->reply = made.reply;
     caf::anon_send(*partition, command);
@@ -40,17 +45,22 @@ public:
     auto watch = kj::defer([leader = *partition, command, answered] {
       if (!*answered) caf::anon_send(leader, std::make_shared<actors::fetch_abandoned>(actors::fetch_abandoned{command}));
     });
-    return kj::mv(made.promise).then([context, answered](result<actors::fetched> outcome) mutable {
-      *answered = true;
-      if (!outcome) return wire::write_error(outcome.error(), context.getResults().initError());
-      auto& got = *outcome;
-      auto out = context.getResults(capnp::MessageSize{got.batches.size() / sizeof(capnp::word) + 64, 0}).initResult();
-      auto data = out.initBatches(static_cast<unsigned>(got.batches.size()));
-      if (!got.batches.empty()) std::memcpy(data.begin(), got.batches.data(), got.batches.size());
-      out.setHighWatermark(got.high_watermark.value());
-      out.setLogStart(got.log_start.value());
-      out.setNextOffset(got.next.value());
-    }).attach(kj::mv(watch));
+    return kj::mv(made.promise)
+        .then([this, context, answered](result<actors::fetched> outcome) mutable {
+          *answered = true;
+          // Many may have been asked for at once: what waits for the peer is bounded here, where it is put there.
+          if (outcome && reads_too_slowly()) outcome = slow_reader();
+          if (!outcome) return wire::write_error(outcome.error(), context.getResults().initError());
+          auto& got = *outcome;
+          auto out = context.getResults(capnp::MessageSize{got.batches.size() / sizeof(capnp::word) + 64, 0})
+                         .initResult();
+          auto data = out.initBatches(static_cast<unsigned>(got.batches.size()));
+          if (!got.batches.empty()) std::memcpy(data.begin(), got.batches.data(), got.batches.size());
+          out.setHighWatermark(got.high_watermark.value());
+          out.setLogStart(got.log_start.value());
+          out.setNextOffset(got.next.value());
+        })
+        .attach(kj::mv(watch));
   }
 
   kj::Promise<void> offset(OffsetContext context) override {
@@ -83,6 +93,14 @@ public:
   }
 
 private:
+  [[nodiscard]] bool reads_too_slowly() const {
+    return c_->connection->outgoing_bytes() > unread_answers_bytes_max;
+  }
+  static error slow_reader() {
+    return {ec::overloaded, "more than " + std::to_string(unread_answers_bytes_max)
+                                + " bytes of answers wait to be read on this connection"};
+  }
+
   template <class Context>
   static kj::Promise<void> fail(Context& context, const error& why) {
     wire::write_error(why, context.getResults().initError());

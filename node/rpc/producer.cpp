@@ -76,6 +76,11 @@ private:
 
   result<std::vector<uint8_t>> build(capnp::List<wire::Record>::Reader records) {
     if (records.size() == 0) return error{ec::invalid_argument, "no record was sent"};
+    // A list may claim far more entries than its message has bytes.
+    if (records.size() > static_cast<size_t>(batch_builder::records_max))
+      return error{ec::message_too_large, std::to_string(records.size()) + " records were sent, at most "
+                                              + std::to_string(batch_builder::records_max)
+                                              + " make one batch"};
     auto now = c_->node.env->time->wall();
     batch_builder builder;
     for (auto record : records) {
@@ -84,12 +89,20 @@ private:
       if (auto key = record.getKey(); key.isSome()) view.key = byte_view{key.getSome().begin(), key.getSome().size()};
       if (auto value = record.getValue(); value.isSome())
         view.value = byte_view{value.getSome().begin(), value.getSome().size()};
-      for (auto header : record.getHeaders()) {
+      auto headers = record.getHeaders();
+      if (headers.size() > headers_per_record_max)
+        return error{ec::message_too_large, "a record has " + std::to_string(headers.size())
+                                                + " headers, at most "
+                                                + std::to_string(headers_per_record_max) + " are possible"};
+      for (auto header : headers) {
         header_view out{{header.getKey().cStr(), header.getKey().size()}, std::nullopt};
         if (auto value = header.getValue(); value.isSome())
           out.value = byte_view{value.getSome().begin(), value.getSome().size()};
         view.headers.push_back(out);
       }
+      if (builder.size() + batch_builder::upper_bound(view) > message_bytes_max)
+        return error{ec::message_too_large,
+                     "the records make a batch above " + std::to_string(message_bytes_max) + " bytes"};
       builder.add(view);
     }
     return builder.finish();

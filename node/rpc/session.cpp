@@ -73,31 +73,60 @@ private:
   void answer_metadata(MetadataContext& context) {
     auto request = context.getParams().getRequest();
     auto routes = c_->node.env->routes->load();
+    std::vector<asked_topic> asked;
+    if (auto chosen = choose(request, *routes, asked); !chosen)
+      return wire::write_error(chosen.error(), context.getResults().initError());
     auto out = context.getResults().initMetadata();
     out.setIndex(routes->index.value());
     wire::write(routes->cluster, out.initClusterId());
     out.setController(routes->controller.value());
     write_nodes(*routes, out.initNodes(static_cast<unsigned>(routes->nodes.size())));
-    if (request.getAll()) {
-      auto topics = out.initTopics(static_cast<unsigned>(routes->topics.size()));
-      unsigned i = 0;
-      for (auto& [id, topic] : routes->topics)
-        write_topic(*topic, topics[i++]);
-      return;
-    }
-    auto names = request.getTopics();
-    auto topics = out.initTopics(names.size());
-    for (unsigned i = 0; i < names.size(); ++i) {
-      auto name = text_of(names[i]);
-      if (auto* topic = routes->find(name)) {
-        write_topic(*topic, topics[i]);
+    auto topics = out.initTopics(static_cast<unsigned>(asked.size()));
+    unsigned i = 0;
+    for (auto& [name, route] : asked) {
+      auto entry = topics[i++];
+      if (route != nullptr) {
+        write_topic(*route, entry);
         continue;
       }
-      topics[i].setName(text(name));
+      entry.setName(text(name));
       auto valid = check_topic_name(name);
-      wire::write_error(valid ? error{ec::unknown_topic, "there is no topic " + pessoa::quoted(name)} : valid.error(),
-                        topics[i].initError());
+      wire::write_error(valid ? error{ec::unknown_topic, "there is no topic " + pessoa::quoted(name)}
+                              : valid.error(),
+                        entry.initError());
     }
+  }
+
+  struct asked_topic {
+    std::string name; // when it is unknown
+    const actors::topic_route* route = nullptr;
+  };
+  // A small request can ask for a large answer (one name, many times): the size is known before a byte of it is made.
+  static result<void> choose(wire::MetadataRequest::Reader request, const actors::routing_snapshot& routes,
+                             std::vector<asked_topic>& asked) {
+    constexpr size_t unknown_bytes = 512;                            // with its error
+    constexpr size_t bytes_max = rpc_message_bytes_max - (1u << 20); // the rest is for the nodes
+    size_t bytes = 0;
+    auto add = [&](asked_topic entry) -> result<void> {
+      bytes += entry.route != nullptr ? wire_bytes(*entry.route) : unknown_bytes + entry.name.size();
+      if (bytes > bytes_max)
+        return error{ec::message_too_large, "the metadata asked for takes more than "
+                                                + std::to_string(bytes_max)
+                                                + " bytes: ask for fewer topics at a time"};
+      asked.push_back(std::move(entry));
+      return {};
+    };
+    if (request.getAll()) {
+      for (auto& [id, topic] : routes.topics)
+        PESSOA_CHECK(add({{}, topic.get()}));
+      return {};
+    }
+    for (auto entry : request.getTopics()) {
+      auto name = text_of(entry);
+      auto* route = routes.find(name);
+      PESSOA_CHECK(add({route != nullptr ? std::string{} : std::move(name), route}));
+    }
+    return {};
   }
 
   std::shared_ptr<rpc_caller> c_;

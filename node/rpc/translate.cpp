@@ -38,6 +38,16 @@ void write_topic(const actors::topic_route& topic, wire::Topic::Builder out) {
   }
 }
 
+size_t wire_bytes(const actors::topic_route& topic) {
+  constexpr size_t topic_bytes = 128, setting_bytes = 32, partition_bytes = 48, word = 8;
+  size_t bytes = topic_bytes + topic.name.size();
+  for (auto& [key, value] : topic.config.entries())
+    bytes += setting_bytes + key.size() + value.size();
+  for (auto& partition : topic.partitions)
+    bytes += partition_bytes + word * (partition.replicas.size() / 2 + partition.isr.size() / 2 + 2);
+  return bytes;
+}
+
 void write_nodes(const actors::routing_snapshot& routes, capnp::List<wire::Node>::Builder out) {
   std::map<node_id, std::pair<uint32_t, uint32_t>> counts; // leaders, replicas
   for (auto& [id, topic] : routes.topics) {

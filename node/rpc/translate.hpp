@@ -14,6 +14,8 @@ inline kj::StringPtr text(const std::string& s) { return {s.c_str(), s.size()}; 
 
 void write_partition(int32_t index, const actors::partition_route& route, wire::Partition::Builder out);
 void write_topic(const actors::topic_route& topic, wire::Topic::Builder out);
+// About how many bytes write_topic() takes in a message.
+size_t wire_bytes(const actors::topic_route& topic);
 void write_nodes(const actors::routing_snapshot& routes, capnp::List<wire::Node>::Builder out);
 std::map<std::string, std::string> read_settings(capnp::List<wire::Setting>::Reader in);
 

@@ -3,6 +3,7 @@
 #include "actors/gateway/gateway.hpp"
 #include "actors/type_ids.hpp"
 #include "schema/seams/random.hpp"
+#include "tests/support/answers.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/manual_commits.hpp"
 #include "tests/support/memory_log.hpp"
@@ -15,14 +16,8 @@ using namespace pessoa::actors;
 
 namespace {
 
-template <class T>
-using answers = std::shared_ptr<std::vector<result<T>>>;
-
-template <class T>
-std::pair<answers<T>, responder_ptr<T>> listen() {
-  auto heard = std::make_shared<std::vector<result<T>>>();
-  return {heard, make_responder<T>([heard](result<T> outcome) { heard->push_back(std::move(outcome)); })};
-}
+using test::answers;
+using test::listen;
 
 struct controller_fixture : test::deterministic_system {
   test::manual_commits commits;
@@ -53,6 +48,7 @@ struct controller_fixture : test::deterministic_system {
         [](const ptr<broker_stop>&) { FAIL("unexpected"); },
         [](const ptr<log_opened>&) { FAIL("unexpected"); },
         [](const ptr<replica_gone>&) { FAIL("unexpected"); },
+        [](const ptr<leftovers_removed>&) { FAIL("unexpected"); },
         [](upkeep_atom) { FAIL("unexpected"); },
         [](tick_atom) { FAIL("unexpected"); },
       };
@@ -167,6 +163,46 @@ TEST_CASE_METHOD(controller_fixture, "controller: a full disk refuses the change
   run();
   REQUIRE(again->size() == 1);
   CHECK(again->front().ok());
+  CHECK(fatal.empty());
+}
+
+// failures S14: topics can be deleted on a full disk, and what would take more room is refused.
+TEST_CASE_METHOD(controller_fixture, "controller: on a full disk topics are deleted and none is created",
+                 "[actors][controller]") {
+  settle_in();
+  auto made = create("orders");
+  commits.finish();
+  run();
+  REQUIRE(made->size() == 1);
+  commits.full = error{ec::disk_full, "3 MiB are free"};
+  auto refused = create("more");
+  REQUIRE(refused->size() == 1);
+  CHECK(refused->front().error().code == ec::disk_full);
+  auto [deleted, reply] = listen<committed_change>();
+  caf::anon_send(subject, std::make_shared<delete_topic_command>(delete_topic_command{"orders", reply}));
+  run();
+  commits.finish();
+  run();
+  REQUIRE(deleted->size() == 1);
+  CHECK(deleted->front().ok());
+}
+
+TEST_CASE_METHOD(controller_fixture, "controller: no record comes before the cluster's own",
+                 "[actors][controller]") {
+  auto early = create("orders");
+  commits.refuse({ec::disk_full, "no room"});
+  run();
+  REQUIRE(early->size() == 1);
+  CHECK(early->front().error().code == ec::disk_full);
+  CHECK(commits.waiting.empty());
+  auto next = create("orders"); // room again
+  REQUIRE(commits.waiting.size() == 1);
+  commits.finish();
+  run();
+  REQUIRE(heard.size() == 1);
+  CHECK(std::holds_alternative<cluster_created>(heard.front()->records.at(0)));
+  REQUIRE(next->size() == 1);
+  CHECK(next->front().error().code == ec::not_enough_replicas);
   CHECK(fatal.empty());
 }
 

@@ -1,6 +1,7 @@
 // The replica, its partitions and the loan between them, stepped message by message.
 #include "actors/replica/replica.hpp"
 #include "actors/type_ids.hpp"
+#include "tests/support/answers.hpp"
 #include "tests/support/deterministic_system.hpp"
 #include "tests/support/manual_commits.hpp"
 #include "tests/support/memory_log.hpp"
@@ -14,14 +15,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-template <class T>
-using answers = std::shared_ptr<std::vector<result<T>>>;
-
-template <class T>
-std::pair<answers<T>, responder_ptr<T>> listen() {
-  auto heard = std::make_shared<std::vector<result<T>>>();
-  return {heard, make_responder<T>([heard](result<T> outcome) { heard->push_back(std::move(outcome)); })};
-}
+using test::answers;
+using test::listen;
 
 struct replica_fixture : test::deterministic_system {
   test::manual_commits commits;
@@ -56,11 +51,19 @@ struct replica_fixture : test::deterministic_system {
         [](const ptr<broker_stop>&) { FAIL("unexpected"); },
         [](const ptr<log_opened>&) { FAIL("unexpected"); },
         [](const ptr<replica_gone>&) { FAIL("unexpected"); },
+        [](const ptr<leftovers_removed>&) { FAIL("unexpected"); },
         [](upkeep_atom) { FAIL("unexpected"); },
         [](tick_atom) { FAIL("unexpected"); },
       };
     });
+    begin();
+  }
+
+  // A replica with an empty log; one that failed when it was opened, if `broken` says why.
+  void begin(std::optional<error> broken = std::nullopt) {
+    if (subject != nullptr) caf::anon_send_exit(subject, caf::exit_reason::kill);
     auto owned = std::make_unique<test::memory_log>(key, &logs_alive);
+    if (broken) owned->fail(*broken);
     log = owned.get();
     auto box = std::make_shared<std::unique_ptr<persistence::partition_log>>(std::move(owned));
     subject = sys.spawn(replica, &env, broker, box, topic_config{});
@@ -107,15 +110,29 @@ struct replica_fixture : test::deterministic_system {
     return heard;
   }
 
-  answers<fetched> fetch(const partition_actor& from, int64_t at) {
+  answers<fetched> fetch(const partition_actor& from, int64_t at, duration wait = 1s,
+                         std::function<std::shared_ptr<void>(size_t)> reserve = {}) {
     auto [heard, reply] = listen<fetched>();
     auto command = std::make_shared<fetch_command>();
     command->from = offset{at};
-    command->deadline = time.now() + 1s;
+    command->deadline = time.now() + wait;
+    command->reserve = std::move(reserve);
     command->reply = std::move(reply);
     caf::anon_send(from, std::move(command));
     settle();
     return heard;
+  }
+
+  answers<offset> delete_records(const partition_actor& in, int64_t before) {
+    auto [heard, reply] = listen<offset>();
+    caf::anon_send(in, std::make_shared<delete_records_command>(
+                           delete_records_command{offset{before}, std::move(reply)}));
+    run();
+    return heard;
+  }
+  void look_after() {
+    caf::anon_send(subject, upkeep_atom::value);
+    run();
   }
 
   answers<partition_key> stop(bool remove) {
@@ -302,4 +319,166 @@ TEST_CASE_METHOD(replica_fixture, "replica: acks=0 is answered at once and still
   commits.finish_all();
   run();
   CHECK(log->durable_end() == offset{1});
+}
+
+TEST_CASE_METHOD(replica_fixture, "replica: DeleteRecords that comes during a write is answered after it",
+                 "[actors][partition]") {
+  lead(0);
+  produce(leader(), "a");
+  commits.finish();
+  run();
+  produce(leader(), "b");
+  auto heard = delete_records(leader(), 1);
+  CHECK(heard->empty());
+  commits.finish();
+  settle();
+  REQUIRE(heard->size() == 1);
+  REQUIRE(heard->front().ok());
+  CHECK(*heard->front() == offset{1});
+  CHECK(log->log_start() == offset{1});
+}
+
+TEST_CASE_METHOD(replica_fixture,
+                 "replica: a partition that always writes is looked after between two writes",
+                 "[actors][partition]") {
+  lead(0);
+  produce(leader(), "a");
+  commits.finish();
+  run();
+  produce(leader(), "b");
+  auto last = produce(leader(), "c");
+  log->set_retention_start(offset{1});
+  look_after();
+  CHECK(pool.waiting() == 0);
+  commits.finish();
+  run();
+  // One writer: the next write waits for the upkeep.
+  CHECK(commits.waiting.empty());
+  CHECK(pool.waiting() == 1);
+  settle();
+  CHECK(log->log_start() == offset{1});
+  commits.finish();
+  run();
+  REQUIRE(last->size() == 1);
+  CHECK(last->front().ok());
+}
+
+TEST_CASE_METHOD(replica_fixture, "replica: a log gets new settings when nobody writes to it",
+                 "[actors][partition]") {
+  lead(0);
+  produce(leader(), "a");
+  log->applied.reset();
+  topic_config config;
+  config.segment_bytes = 12345678;
+  caf::anon_send(subject, std::make_shared<settings_change>(settings_change{config}));
+  run();
+  CHECK_FALSE(log->applied);
+  commits.finish();
+  run();
+  REQUIRE(log->applied);
+  CHECK(log->applied->segment_bytes == 12345678);
+}
+
+// failures S14: the state ends by itself.
+TEST_CASE_METHOD(replica_fixture,
+                 "replica: a disk too full to move the log start leaves the partition online",
+                 "[actors][partition]") {
+  lead(0);
+  produce(leader(), "a");
+  commits.finish();
+  run();
+  log->refuse_next_remove({ec::disk_full, "no room"});
+  auto first = delete_records(leader(), 1);
+  settle();
+  REQUIRE(first->size() == 1);
+  CHECK(first->front().error().code == ec::disk_full);
+  CHECK(failures.empty());
+  // Asked again it is done, not only said to be.
+  auto second = delete_records(leader(), 1);
+  settle();
+  REQUIRE(second->size() == 1);
+  CHECK(second->front().ok());
+  CHECK(log->log_start() == offset{1});
+  auto heard = produce(leader(), "b");
+  commits.finish();
+  run();
+  REQUIRE(heard->size() == 1);
+  CHECK(heard->front().ok());
+}
+
+TEST_CASE_METHOD(replica_fixture,
+                 "replica: consumers of different patience do not make the clock tick faster",
+                 "[actors][partition]") {
+  lead(0);
+  auto patient = fetch(leader(), 0, 10s);
+  size_t most = 0;
+  for (int i = 0; i < 200; ++i) {
+    if (!patient->empty()) patient = fetch(leader(), 0, 10s);
+    auto hasty = fetch(leader(), 0, 100ms);
+    time.pass(100ms);
+    most = std::max(most, sched.advance_time(100ms));
+    settle();
+    REQUIRE(hasty->size() == 1);
+  }
+  // A moment at which both are due: never one tick for every fetch that was.
+  CHECK(most <= 2);
+  pass(10s);
+}
+
+TEST_CASE_METHOD(replica_fixture, "replica: what finds no place in memory is not read",
+                 "[actors][partition]") {
+  lead(0);
+  produce(leader(), "a");
+  commits.finish();
+  run();
+  auto refused = fetch(leader(), 0, 1s, [](size_t) { return std::shared_ptr<void>{}; });
+  REQUIRE(refused->size() == 1);
+  CHECK(refused->front().error().code == ec::overloaded);
+  std::weak_ptr<int> place;
+  auto heard = fetch(leader(), 0, 1s, [&place](size_t bytes) -> std::shared_ptr<void> {
+    auto made = std::make_shared<int>(static_cast<int>(bytes));
+    place = made;
+    return made;
+  });
+  REQUIRE(heard->size() == 1);
+  REQUIRE(heard->front().ok());
+  CHECK_FALSE(place.expired()); // as long as the bytes are there
+  heard->clear();
+  CHECK(place.expired());
+}
+
+TEST_CASE_METHOD(replica_fixture, "replica: a fetch whose caller has gone is forgotten",
+                 "[actors][partition]") {
+  lead(0);
+  auto [heard, reply] = listen<fetched>();
+  auto command = std::make_shared<fetch_command>();
+  command->deadline = time.now() + 1s;
+  command->reply = std::move(reply);
+  auto other = fetch(leader(), 0);
+  caf::anon_send(leader(), command);
+  run();
+  caf::anon_send(leader(), std::make_shared<fetch_abandoned>(fetch_abandoned{command}));
+  run();
+  CHECK(command.use_count() == 1);
+  command = nullptr;
+  CHECK(heard->size() == 1);
+  CHECK(other->empty());
+  pass(2s); // and nobody else is
+  REQUIRE(other->size() == 1);
+  CHECK(other->front().ok());
+}
+
+TEST_CASE_METHOD(replica_fixture,
+                 "replica: a log that recovery found damaged is not led and not closed as clean",
+                 "[actors][replica]") {
+  begin(error{ec::corrupt_data, "damaged at byte 7"});
+  REQUIRE(failures.size() == 1);
+  CHECK(failures.front()->why.code == ec::corrupt_data);
+  lead(0);
+  settle();
+  CHECK(leading.empty());
+  auto heard = stop(false);
+  settle();
+  REQUIRE(heard->size() == 1);
+  CHECK(heard->front().error().code == ec::corrupt_data);
 }

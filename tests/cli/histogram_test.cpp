@@ -7,7 +7,8 @@
 using pessoa::cli::histogram;
 
 TEST_CASE("histogram: quantiles are at most 0.8 percent too high, over nine decades", "[cli][histogram]") {
-  for (int64_t value : {0ll, 1ll, 127ll, 128ll, 129ll, 255ll, 256ll, 1000ll, 123'456ll, 1'000'000ll, 987'654'321ll, 3'600'000'000'000ll}) {
+  for (int64_t value : {0ll, 1ll, 127ll, 128ll, 129ll, 255ll, 256ll, 1000ll, 123'456ll, 1'000'000ll,
+                        987'654'321ll, 3'600'000'000'000ll}) {
     auto h = std::make_unique<histogram>();
     h->record(value);
     h->record(INT64_MAX); // so that the maximum does not cut the answer

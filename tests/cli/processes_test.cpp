@@ -1,5 +1,5 @@
-#include "cli/processes.hpp"
 #include "cli/files.hpp"
+#include "cli/processes.hpp"
 #include "tests/cli/run.hpp"
 
 #include <csignal>
@@ -26,10 +26,9 @@ TEST_CASE("processes: one is up, paused, up and gone", "[cli][dev]") {
   CHECK(await_line(p, at.path + "/log", 0, "here", patience).value() == "here");
   CHECK(state_of(p) == process_state::up);
   CHECK(send_signal(p, SIGSTOP));
-  // The stop shows a moment later; waitpid is told exactly then.
-  int status = 0;
-  CHECK(::waitpid(p.pid, &status, WUNTRACED) == p.pid);
+  CHECK(await_paused(p, true, patience));
   CHECK(state_of(p) == process_state::paused);
+  CHECK_FALSE(await_paused(p, false, milliseconds{1}));
   CHECK_FALSE(await_end(p, milliseconds{1}));
   CHECK(send_signal(p, SIGKILL));
   CHECK(await_end(p, patience));
@@ -41,7 +40,8 @@ TEST_CASE("processes: a zombie is gone", "[cli][dev]") {
   scratch at;
   auto p = start(at, "exit 0");
   siginfo_t info{};
-  REQUIRE(::waitid(P_PID, static_cast<id_t>(p.pid), &info, WEXITED | WNOWAIT) == 0); // it has ended and is not reaped
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(p.pid), &info, WEXITED | WNOWAIT)
+          == 0); // it has ended and is not reaped
   CHECK(state_of(p) == process_state::gone);
   CHECK(await_end(p, patience));
 }
@@ -74,7 +74,9 @@ TEST_CASE("processes: waiting for a line ends with the line, the process or the 
 
 TEST_CASE("processes: a child has a session of its own and none of our descriptors", "[cli][dev]") {
   scratch at;
-  auto p = start(at, "ls -l /proc/self/fd | wc -l; ps -o sid= -p $$ 2>/dev/null || cut -d' ' -f6 /proc/$$/stat; echo done");
+  auto p = start(
+      at,
+      "ls -l /proc/self/fd | wc -l; ps -o sid= -p $$ 2>/dev/null || cut -d' ' -f6 /proc/$$/stat; echo done");
   REQUIRE(await_line(p, at.path + "/log", 0, "done", patience).ok());
   auto text = read_file(at.path + "/log").value();
   CHECK_THAT(text, Contains(std::to_string(p.pid)));

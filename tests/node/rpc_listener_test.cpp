@@ -304,13 +304,20 @@ TEST_CASE("rpc_listener: a peer that does not read its answers is cut", "[node][
   {
     rpc_client client{side, s};
     auto session = client.login();
+    // poll() sends, and also reads what has come meanwhile; a server on another core can keep it reading for long. So ask
+    // until it returns with far more unread than the sockets' buffers take; from then on the client's loop stands still.
+    constexpr int unread_wanted = 10, asked_at_once = 20, rounds_max = 100; // answers of 4 MiB
     std::vector<kj::Promise<void>> answers;
-    for (int i = 0; i < 20; ++i) { // far more than the sockets' buffers take
-      auto request = session.metadataRequest();
-      request.initRequest().setTimeoutMs(4 << 20);
-      answers.push_back(request.send().ignoreResult());
+    int asked = 0, read = 0;
+    for (int round = 0; round < rounds_max && asked - read < unread_wanted; ++round) {
+      for (int i = 0; i < asked_at_once; ++i, ++asked) {
+        auto request = session.metadataRequest();
+        request.initRequest().setTimeoutMs(4 << 20);
+        answers.push_back(request.send().then([&read](auto&&) { ++read; }).eagerlyEvaluate(nullptr));
+      }
+      side.scope.poll();
     }
-    side.scope.poll(); // sends; from here on the client's loop stands still
+    REQUIRE(asked - read >= unread_wanted);
     CHECK(eventually([&] { return s.listener->now().connections == 0; }));
     REQUIRE(s.refused().size() == 1);
     CHECK(s.refused()[0].code == ec::overloaded);

@@ -20,7 +20,7 @@ public:
   result<void> flush() override { return {}; }
   result<void> detach(persistence::partition_log&) override { return {}; }
   persistence::commit_counters counters() const override { return {}; }
-  std::optional<error> refusing() const override { return std::nullopt; }
+  std::optional<error> refusing() const override { return full; }
 
   // Writes and syncs the oldest waiting commit, as the real one does.
   void finish() {
@@ -47,6 +47,7 @@ public:
     std::function<void(persistence::commit_outcome)> done;
   };
   std::deque<request> waiting;
+  std::optional<error> full; // what refusing() says
 
 private:
   request take() {

@@ -62,11 +62,14 @@ public:
     return {};
   }
   result<uint64_t> remove_before(offset start) override {
+    if (auto why = std::exchange(refused_, std::nullopt)) return *why;
     start_ = std::max(start_, start);
     return uint64_t{0};
   }
-  std::optional<offset> retention_start(timestamp, offset) const override { return std::exchange(retention_, std::nullopt); }
-  void apply(persistence::log_settings) override {}
+  std::optional<offset> retention_start(timestamp, offset) const override {
+    return std::exchange(retention_, std::nullopt);
+  }
+  void apply(persistence::log_settings settings) override { applied = settings; }
   result<void> checkpoint() override { return {}; }
   void release_files() override { ++released; }
 
@@ -95,7 +98,9 @@ public:
   // -- levers for tests ---
   void fail(error why) { failed_ = std::move(why); }
   void set_retention_start(offset start) { retention_ = start; }
+  void refuse_next_remove(error why) { refused_ = std::move(why); }
   int released = 0;
+  std::optional<persistence::log_settings> applied;
 
 private:
   partition_key key_;
@@ -106,7 +111,7 @@ private:
   uint64_t generation_ = 0;
   std::vector<persistence::epoch_start> epochs_;
   producer_table producers_;
-  std::optional<error> failed_;
+  std::optional<error> failed_, refused_;
   mutable std::optional<offset> retention_;
 };
 

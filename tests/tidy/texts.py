@@ -85,6 +85,42 @@ def _check_ticked(tree, report, file, line, word):
         report(file.path, line, f"`{path}` does not exist")
 
 
+# -- tests and functions that documents name ---
+
+# `module: a sentence that is true`, `system.kill: test_every_reported_record_survives`
+_NAMED_TEST = re.compile(r"^[a-z_]\w*(?:[ .][a-z_]\w*)?: (.+)$")
+_NAMED_CODE = re.compile(r"^(\w+(?:::\w+)+)(?:\(.*\))?$")
+FOREIGN = {"std", "caf", "kj", "capnp", "leveldb"}
+PROMISES = "docs/guarantees.md"  # the document whose sentences are test cases
+
+
+def names(tree, report):
+    """What a document names exists: functions as `class::function` in all of them, tests in the list of guarantees."""
+    words, literals, scripts = set(), set(), set()
+    for file in tree.files:
+        if file.is_code or file.suffix == ".capnp":
+            words |= set(re.findall(r"\w+", file.text))
+        if file.folder == "tests" and file.is_code:
+            joined = re.sub(r'"\s*\n\s*"', "", file.without_comments)
+            literals |= set(re.findall(r'"((?:\\.|[^"\\\n])*)"', joined))
+        elif file.folder == "tests" and file.suffix == ".py":
+            scripts |= set(re.findall(r"\bdef (test_\w+)\(", file.text))
+    for file in tree.files:
+        if file.suffix != ".md":
+            continue
+        text = _blank_fences(file.text)
+        for match in _TICKED.finditer(text):
+            line = line_of(text, match.start())
+            code = _NAMED_CODE.match(match.group(1))
+            if code and code.group(1).split("::")[0] not in FOREIGN:
+                for part in code.group(1).split("::"):
+                    if part not in words:
+                        report(file.path, line, f"`{match.group(1)}`: no code has {part}")
+            test = _NAMED_TEST.match(match.group(1)) if file.path == PROMISES else None
+            if test and not {test.group(0), test.group(1)} & literals and test.group(1) not in scripts:
+                report(file.path, line, f"`{match.group(1)}` is no test")
+
+
 # -- warnings: counted, never red ---
 
 COLUMNS = 120

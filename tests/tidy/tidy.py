@@ -34,6 +34,7 @@ RULES = {
     "hosts": texts.hosts,
     "machine-paths": texts.machine_paths,
     "links": texts.links,
+    "names": texts.names,
 }
 WARNINGS = {  # counted and printed, never red
     "columns": texts.columns,

@@ -26,6 +26,7 @@ CLEAN = {
                  "`build/release/x` and `a/b` are no paths of ours.\n",
     "docs/plan.md": "## The `plan`\n\n[up](../README.md) [web](https://example.org/home/x) `schema/`\n"
                     "```\n[not a link](gone.md) `docs/gone.md`\n```\n",
+    "docs/guarantees.md": "`a: b, c`, `a: in two pieces`, `m: by a macro`, `system.k: test_it`; `p::known_(x)`, `std::gone`\n",
     "scripts/build": "#!/bin/sh\n",
     "schema/a.hpp": "// steady_clock, std::thread and ::open( in a comment\n#include <string>\nint make_system_clock();\n",
     "schema/a.cpp": '#include "schema/a.hpp"\nconst char* s = "std::thread ::open( sleep_for // " "GetSnapshot(";\n'
@@ -49,7 +50,9 @@ CLEAN = {
     "client/core/c.cpp": '#include "pessoa/client.hpp"\n',
     "cli/main.cpp": '#include "node/n.hpp"\n#include <pessoa/client.hpp>\n',
     "node/n.hpp": "",
-    "tests/t.cpp": '#include "actors/r.hpp"\nTEST_CASE("a: b, c", "[x]") { f(";"); }\n',
+    "tests/t.cpp": '#include "actors/r.hpp"\nTEST_CASE("a: b, c", "[x]") { f(";"); }\n'
+                   'TEST_CASE("a: in two "\n  "pieces") {}\nM_TEST("by a macro") {}\n',
+    "tests/k_test.py": "class K:\n    def test_it(self):\n",
     "tests/fuzz/CMakeLists.txt": "pessoa_fuzz(u SOURCES u_fuzz.cpp)\npessoa_fuzz(v LINK x)\n",
     "tests/fuzz/u_fuzz.cpp": "",
     "tests/fuzz/v_fuzz.cpp": "",
@@ -121,6 +124,13 @@ PLANTS = {
         ("docs/b.md", "[x]: gone.md\n", "docs/b.md:1"),
         ("docs/b.md", "as `schema/gone.hpp` says\n", "docs/b.md:1"),
         ("docs/b.md", "run `scripts/gone --now`\n", "docs/b.md:1"),
+    ],
+    "names": [
+        ("docs/b.md", "\n`p::gone` decides\n", "docs/b.md:2"),
+        ("docs/b.md", "`gone::f(int)`\n", "docs/b.md:1"),
+        ("docs/guarantees.md", "\n`a: b, d`\n", "docs/guarantees.md:2"),
+        ("docs/guarantees.md", "`system.kill: test_gone`\n", "docs/guarantees.md:1"),
+        ("tests/t.cpp", '// TEST_CASE("a: b, c")\n', "docs/guarantees.md:1"),
     ],
     "columns": [("schema/b.hpp", "\n//" + "x" * 120, "schema/b.hpp:2")],
     "test-sleeps": [("tests/b.cpp", "std::this_thread::sleep_for(x);", "tests/b.cpp:1")],
