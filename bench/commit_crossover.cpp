@@ -40,6 +40,7 @@ struct side {
        size_t journal_from)
       : env(disk), directory(std::move(where)), pool(threads), clock_(time) {
     settings.journal_from_logs = journal_from;
+    settings.journal_bytes_per_log_max = UINT64_MAX >> 20;
     settings.reserve_bytes = 0;
     settings.journal_bytes_max = 64u << 20;
     auto random = make_system_random();

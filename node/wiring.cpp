@@ -19,7 +19,7 @@ namespace pessoa::node {
 
 namespace {
 
-constexpr size_t commit_threads = 2;
+constexpr size_t commit_threads = 4; // they wait for the disk, side by side
 constexpr size_t messages_per_turn = 300; // CAF's default is unlimited: a busy actor would keep its worker
 
 } // namespace

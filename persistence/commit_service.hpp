@@ -23,7 +23,10 @@ struct commit_outcome {
 };
 
 struct commit_settings {
-  size_t journal_from_logs = 4; // dirty logs in a round from which the journal is used (docs/performance.md)
+  // The journal is used in rounds of at least so many dirty logs, with at most so many bytes for each on average: more
+  // bytes cost more when they are written twice than the syncs they save (docs/performance.md).
+  size_t journal_from_logs = 4;
+  uint64_t journal_bytes_per_log_max = 80u << 10;
   uint64_t journal_bytes_max = 256u << 20; // beyond it, segments are synced until it can be trimmed
   uint64_t reserve_bytes = 64u << 20;      // free space below which writes are refused with ec::disk_full
 };

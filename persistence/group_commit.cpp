@@ -104,8 +104,12 @@ void group_commit::run_round(const std::shared_ptr<round>& now) {
   }
   now->unanswered = now->requests.size();
   check_space(*now);
-  bool many = now->to_commit.size() >= settings_.journal_from_logs;
-  if (many && journal_->usable() && !journal_->full())
+  uint64_t bytes = 0;
+  for (auto* r : now->to_commit)
+    bytes += r->bytes;
+  auto logs = now->to_commit.size();
+  bool pays = logs >= settings_.journal_from_logs && bytes <= logs * settings_.journal_bytes_per_log_max;
+  if (pays && journal_->usable() && !journal_->full())
     run_journal(*now);
   else
     run_files(now);

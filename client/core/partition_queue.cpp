@@ -54,7 +54,7 @@ partition_queue::wake partition_queue::append(const pessoa::record_view& record,
     close_open();
     return wake::yes;
   }
-  if (closed || (opened && (settings_.linger > duration{0} || open_is_due(now)))) return wake::yes;
+  if (closed || (opened && (settings_.linger > duration{0} || open_may_go(now)))) return wake::yes;
   return wake::no;
 }
 
@@ -64,11 +64,15 @@ partition_queue::wake partition_queue::flush() {
   return wake::yes;
 }
 
-bool partition_queue::open_is_due(instant now) const {
+bool partition_queue::open_must_go(instant now) const {
   if (open_.records.empty()) return false;
   if (flushing_ || open_.builder.size() >= settings_.batch_bytes) return true;
-  if (settings_.linger > duration{0}) return now >= open_.created + settings_.linger;
-  return batches_.size() < unfilled_in_flight_max;
+  return settings_.linger > duration{0} && now >= open_.created + settings_.linger;
+}
+
+bool partition_queue::open_may_go(instant now) const {
+  if (open_must_go(now)) return true;
+  return !open_.records.empty() && settings_.linger == duration{0} && batches_.size() < unfilled_in_flight_max;
 }
 
 size_t partition_queue::window() const {
@@ -97,7 +101,8 @@ void partition_queue::close_open() {
 
 // -- the loop ---
 
-partition_queue::actions partition_queue::advance(instant now, const std::optional<error>& hindrance) {
+partition_queue::actions partition_queue::advance(instant now, const std::optional<error>& hindrance,
+                                                  way towards_node) {
   actions out;
   if (ended_) end_all(*ended_);
   if (hindrance) {
@@ -109,7 +114,7 @@ partition_queue::actions partition_queue::advance(instant now, const std::option
   }
   expire(now, hindrance, out);
   settle();
-  if (!hindrance) send_what_may(now, out);
+  if (!hindrance) send_what_may(now, towards_node, out);
   collect(out);
   return out;
 }
@@ -167,7 +172,7 @@ void partition_queue::settle() {
   settling_ = hole_floats_ = false;
 }
 
-void partition_queue::send_what_may(instant now, actions& out) {
+void partition_queue::send_what_may(instant now, way towards_node, actions& out) {
   if (now < not_before_ || empty()) return;
   if (settings_.idempotent && !identity_) {
     out.want_identity = true;
@@ -176,7 +181,11 @@ void partition_queue::send_what_may(instant now, actions& out) {
   bool earlier = false; // one without an answer
   for (size_t i = 0; i < window(); ++i) {
     if (i == batches_.size()) {
-      if (!open_is_due(now) || settling_) break;
+      if (!open_may_go(now) || settling_) break;
+      if (towards_node == way::busy && !open_must_go(now)) {
+        out.held_back = true;
+        break;
+      }
       close_open();
     }
     auto& b = *batches_[i];

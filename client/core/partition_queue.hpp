@@ -98,9 +98,12 @@ public:
     size_t released = 0;        // of what was charged
     bool want_identity = false; // then call set_identity()
     bool want_metadata = false; // the leader may have moved
+    bool held_back = false;     // an unfilled batch waits only because the way is busy
   };
   // `hindrance`: why nothing can be sent now (no leader, no connection); remembered as a cause.
-  actions advance(instant now, const std::optional<error>& hindrance = {});
+  // `way`: on a busy one a batch that is neither full nor flushed nor lingered long enough goes on growing.
+  enum class way { free, busy };
+  actions advance(instant now, const std::optional<error>& hindrance = {}, way towards_node = way::free);
   // An attempt's answer. Unknown attempts (of batches that ended meanwhile) are ignored. `maybe_done` says of
   // an error whether the batch may have been written.
   actions answered(uint64_t attempt, const result<stored>& answer, bool maybe_done, instant now,
@@ -149,12 +152,13 @@ private:
     instant created;
   };
 
-  [[nodiscard]] bool open_is_due(instant now) const;
+  [[nodiscard]] bool open_must_go(instant now) const; // full, flushed or lingered long enough
+  [[nodiscard]] bool open_may_go(instant now) const;
   [[nodiscard]] size_t window() const;
   void close_open();
   void expire(instant now, const std::optional<error>& hindrance, actions& out);
   void settle();
-  void send_what_may(instant now, actions& out);
+  void send_what_may(instant now, way towards_node, actions& out);
   static void stamp(batch& b, const batch_identity& identity);
   void accept(batch& b, const stored& at);
   void refuse(batch& b, const error& e, bool maybe_done, instant now, random_source& random, actions& out);

@@ -18,6 +18,8 @@ namespace {
 constexpr size_t record_overhead = 48;
 // The node answers a request that took too long; only when it does not, the connection is given up.
 constexpr duration answer_grace = std::chrono::seconds{1};
+// Requests on their way to one node from which batches that are not full wait and grow (measured: docs/performance.md).
+constexpr size_t requests_in_flight_busy = 128;
 
 queue_settings settings_for_queue(const client_config& c) {
   queue_settings s;
@@ -275,12 +277,33 @@ void producer_engine::pump(const sink_ptr& sink) {
     hindrance =
         cluster_->metadata_trouble().value_or(error{ec::overloaded, "a new producer id is on its way"});
   }
+  auto* gate = [&]() -> send_gate<sink_ptr>* {
+    auto found = got.ok() ? gates_.find(*got) : gates_.end();
+    return found == gates_.end() ? nullptr : &found->second;
+  }();
+  auto way = gate && gate->busy() ? partition_queue::way::busy : partition_queue::way::free;
   partition_queue::actions actions;
   {
     std::lock_guard lock{sink->mutex};
-    actions = sink->queue.advance(cluster_->now(), hindrance);
+    actions = sink->queue.advance(cluster_->now(), hindrance, way);
   }
+  if (actions.held_back) gate->wait(sink);
   carry_out(sink, std::move(actions), got.ok() ? *got : nullptr);
+}
+
+// One request less is on its way: who waited may go.
+void producer_engine::answered(const std::shared_ptr<link>& at) {
+  gates_.at(at).answered();
+  for (;;) {
+    auto found = gates_.find(at);
+    if (found == gates_.end()) return;
+    auto next = found->second.next();
+    if (!next) {
+      if (found->second.unused()) gates_.erase(found);
+      return;
+    }
+    pump(*next);
+  }
 }
 
 void producer_engine::carry_out(const sink_ptr& sink, partition_queue::actions&& actions,
@@ -357,6 +380,7 @@ void producer_engine::send(const sink_ptr& sink, const partition_queue::send& wh
     auto produced = r.getResult();
     return stored{produced.getBaseOffset(), produced.getAppendTime()};
   });
+  gates_.try_emplace(at, requests_in_flight_busy).first->second.sent();
   cluster_->run(cluster_->guarded<stored>(at, kj::mv(answer), answer_grace)
                     .then([self = shared_from_this(), sink, at, attempt = what.attempt,
                            data = what.data](result<stored> outcome) {
@@ -368,6 +392,7 @@ void producer_engine::send(const sink_ptr& sink, const partition_queue::send& wh
                                                        self->random_);
                       }
                       self->carry_out(sink, std::move(actions), nullptr);
+                      self->answered(at);
                       self->pump(sink);
                     }));
 }

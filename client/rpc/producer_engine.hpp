@@ -6,6 +6,7 @@
 
 #include "client/core/partition_queue.hpp"
 #include "client/core/partitioner.hpp"
+#include "client/core/send_gate.hpp"
 #include "client/rpc/engine.hpp"
 #include "pessoa/producer.hpp"
 
@@ -91,6 +92,7 @@ private:
 
   void drain_dirty();
   void pump(const sink_ptr& sink);
+  void answered(const std::shared_ptr<link>& at);
   void carry_out(const sink_ptr& sink, partition_queue::actions&& actions, const std::shared_ptr<link>& at);
   void call_back(const sink_ptr& sink, partition_queue::finished& end);
   void send(const sink_ptr& sink, const partition_queue::send& what, const std::shared_ptr<link>& at);
@@ -134,6 +136,7 @@ private:
 
   // -- of the loop ---
   std::optional<int64_t> id_;
+  std::map<std::shared_ptr<link>, send_gate<sink_ptr>> gates_; // while a request is on its way
   std::set<std::pair<instant, sink_ptr>> wakeups_;
   alarm alarm_;
 };
