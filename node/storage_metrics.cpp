@@ -83,6 +83,16 @@ metric_handles storage_metrics(metrics_registry& registry, const actors::environ
   };
 }
 
+metric_handles recovery_metrics(metrics_registry& registry, const recovery_figures& figures) {
+  auto seconds = std::chrono::duration<double>(figures.took).count();
+  return {
+    registry.gauge("pessoa_storage_recovery_seconds", "How long the start worked on the data directory before it served.", {},
+                   [seconds] { return seconds; }),
+    registry.counter_callback("pessoa_storage_recovery_bytes_read_total", "Bytes that the start read before it served.", {},
+                              [bytes = figures.bytes_read] { return static_cast<double>(bytes); }),
+  };
+}
+
 metric_handles health_metrics(metrics_registry& registry, const actors::environment& env) {
   auto of = [&](const char* name, const char* help, uint32_t health_verdict::*field) {
     return registry.gauge(name, help, {}, [&env, field] { return static_cast<double>(judge_health(env).*field); });
