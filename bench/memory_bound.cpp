@@ -24,7 +24,7 @@ constexpr auto sample_interval = std::chrono::milliseconds{500};
 
 struct arguments {
   int seconds = 60;
-  int clients = 24; // a connection may hold 16 MiB: together more than the budget
+  int clients = 24; // 5 batches of 1 MiB per partition each: more than the budget
   int sync_ms = 50;
   int bytes_per_second = 20'000'000;
   bool json = false;
