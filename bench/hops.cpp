@@ -28,7 +28,7 @@ constexpr std::array parts = {
     "commit: round, free space, frame header",
     "commit: write into the page cache",
     "commit: between write and sync",
-    "commit: sync",
+    "sync: fdatasync of the segment",
     "commit: durable end, given to the actor",
     "handover: commit thread to actor",
     "actor: high watermark, answer",

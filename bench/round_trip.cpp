@@ -13,10 +13,12 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 namespace {
 
@@ -120,6 +122,13 @@ void print_hops(int count) {
   for (auto& h : table.hops)
     std::printf("  %-52s %8.1f us  %5.1f %%\n", h.name.c_str(), h.micros, 100 * h.micros / table.trip_micros);
   std::printf("  %-52s %8.1f us\n", "together: the round trip", table.trip_micros);
+  std::map<std::string, double> by_kind;
+  for (auto& h : table.hops)
+    by_kind[h.name.substr(0, h.name.find(':'))] += h.micros;
+  const char* between = "  of it ";
+  for (auto& [kind, micros] : by_kind)
+    std::printf("%s%s %.1f", std::exchange(between, ", "), kind.c_str(), micros);
+  std::printf("\n");
 }
 
 int compare(int rounds, int count, bool hops) {
