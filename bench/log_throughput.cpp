@@ -40,6 +40,20 @@ int main(int argc, char** argv) {
   auto plain = batch_of(64 << 10, random);
   size_t count = (mib << 20) / plain.size();
   auto seconds = [&](instant since) { return std::chrono::duration<double>(time->now() - since).count(); };
+  auto fresh = [&] {
+    std::filesystem::remove_all(root);
+    env->create_directories(root).value();
+  };
+  fresh();
+  {
+    auto file = env->open_file(root + "/bare", open_mode::create_new).value();
+    auto begin = time->now();
+    for (size_t i = 0; i < count; ++i)
+      file->write_at(i * plain.size(), byte_view{plain}).value();
+    auto took = seconds(begin);
+    std::printf("bare writes of the same size: %.2f GB/s\n",
+                static_cast<double>(count * plain.size()) / 1e9 / took);
+  }
   for (size_t per_write : {1, 8}) {
     std::filesystem::remove_all(root);
     partition_key key{topic_id{draw_uuid(random)}, partition_id{0}};

@@ -111,7 +111,8 @@ figures pump_round(const std::string& directory, uint64_t bytes) {
   out.seconds = std::stod(receiver.line());
   auto received = receiver.wait();
   auto sent = sender.wait();
-  if (received.status != 0 || sent.status != 0) throw std::runtime_error("the pump failed; see " + directory + "/pump.log");
+  if (received.status != 0 || sent.status != 0)
+    throw std::runtime_error("the pump failed; see " + directory + "/pump.log");
   out.cpu = received.cpu_seconds + sent.cpu_seconds;
   out.syncs = 1;
   unlink(file.c_str());
@@ -124,9 +125,10 @@ figures node_round(const std::string& directory, uint64_t bytes) {
   auto log = directory + "/client.log";
   run({pessoa_binary(), "topic", "create", "pump", "-b", node.rpc, "-p", "1"}, log);
   usage client;
-  auto printed = run({pessoa_binary(), "bench", "produce", "-b", node.rpc, "--topic", "pump", "--records",
-                      std::to_string(bytes / 1024), "--record-size", "1024", "--acks", "all", "--output", "json"},
-                     log, &client);
+  auto printed =
+      run({pessoa_binary(), "bench", "produce", "-b", node.rpc, "--topic", "pump", "--records",
+           std::to_string(bytes / 1024), "--record-size", "1024", "--acks", "all", "--output", "json"},
+          log, &client);
   figures out;
   out.seconds = json_number(printed, "seconds");
   out.syncs = node.metric("pessoa_storage_fsync_seconds_count");
@@ -140,15 +142,18 @@ int compare(const arguments& o) {
   scratch_directory directory;
   auto bytes = static_cast<uint64_t>(o.gibibytes * gib);
   std::vector<double> ratios;
-  std::fprintf(stderr, "pump: 64 KiB socket reads to file, synced; node: bench produce, 1 KiB records; %.2f GiB each\n",
-               o.gibibytes);
+  std::fprintf(
+      stderr,
+      "pump: 64 KiB socket reads to file, synced; node: bench produce, 1 KiB records; %.2f GiB each\n",
+      o.gibibytes);
   for (int round = 1; round <= o.rounds; ++round) {
     auto a = pump_round(directory.path(), bytes);
     auto b = node_round(directory.path(), bytes);
     auto rate = [&](const figures& f) { return static_cast<double>(bytes) / f.seconds / 1e6; };
     ratios.push_back(rate(b) / rate(a));
     std::fprintf(stderr,
-                 "round %d  pump %.0f MB/s, %.2f CPU s/GiB   node %.0f MB/s, %.2f CPU s/GiB, %.0f syncs   ratio %.3f\n",
+                 "round %d  pump %.0f MB/s, %.2f CPU s/GiB   node %.0f MB/s, %.2f CPU s/GiB, %.0f syncs   "
+                 "ratio %.3f\n",
                  round, rate(a), a.cpu / o.gibibytes, rate(b), b.cpu / o.gibibytes, b.syncs, ratios.back());
   }
   if (o.json)

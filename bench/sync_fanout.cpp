@@ -27,9 +27,21 @@ double syncs_of(const node_process& node) { return node.metric("pessoa_storage_s
 
 std::string produce(const node_process& node, int partitions, const std::vector<std::string>& more,
                     const std::string& log) {
-  std::vector<std::string> words = {pessoa_binary(), "bench", "produce", "-b", node.rpc, "--topic", "fan",
-                                    "--record-size", "1024", "--acks", "all", "--partitions-touched",
-                                    std::to_string(partitions), "--output", "json"};
+  std::vector<std::string> words = {pessoa_binary(),
+                                    "bench",
+                                    "produce",
+                                    "-b",
+                                    node.rpc,
+                                    "--topic",
+                                    "fan",
+                                    "--record-size",
+                                    "1024",
+                                    "--acks",
+                                    "all",
+                                    "--partitions-touched",
+                                    std::to_string(partitions),
+                                    "--output",
+                                    "json"};
   words.insert(words.end(), more.begin(), more.end());
   return run(words, log);
 }
@@ -40,8 +52,9 @@ void measure(int partitions, const arguments& o, const std::string& directory, f
   auto log = directory + "/client.log";
   run({pessoa_binary(), "topic", "create", "fan", "-b", node.rpc, "-p", std::to_string(partitions)}, log);
   auto before = syncs_of(node);
-  auto steady = produce(node, partitions,
-                        {"--records", std::to_string(o.rate * o.seconds), "--rate", std::to_string(o.rate) + "/s"}, log);
+  auto steady = produce(
+      node, partitions,
+      {"--records", std::to_string(o.rate * o.seconds), "--rate", std::to_string(o.rate) + "/s"}, log);
   auto seconds = json_number(steady, "seconds");
   out.syncs.push_back((syncs_of(node) - before) / seconds);
   out.p50.push_back(json_number(steady, "p50"));
@@ -49,7 +62,8 @@ void measure(int partitions, const arguments& o, const std::string& directory, f
   auto flat = produce(node, partitions, {"--records", std::to_string(o.flat_out)}, log);
   out.throughput.push_back(json_number(flat, "recordsPerSecond"));
   if (node.stop().status != 0) throw std::runtime_error("the node failed");
-  std::fprintf(stderr, "%5d partitions: %8.0f records/s flat out; at %d/s p50 %.2f ms, p99 %.2f ms, %.0f syncs/s\n",
+  std::fprintf(stderr,
+               "%5d partitions: %8.0f records/s flat out; at %d/s p50 %.2f ms, p99 %.2f ms, %.0f syncs/s\n",
                partitions, out.throughput.back(), o.rate, out.p50.back(), out.p99.back(), out.syncs.back());
 }
 
@@ -66,8 +80,8 @@ int compare(const arguments& o) {
     return 0;
   }
   for (auto& [partitions, f] : all)
-    std::printf("%5d partitions: %8.0f records/s, p99 %.2f ms, %.0f syncs/s\n", partitions, median(f.throughput),
-                median(f.p99), median(f.syncs));
+    std::printf("%5d partitions: %8.0f records/s, p99 %.2f ms, %.0f syncs/s\n", partitions,
+                median(f.throughput), median(f.p99), median(f.syncs));
   std::printf("1000 against 1: throughput %.3f, p99 %.2f times\n", throughput, p99);
   return 0;
 }
@@ -90,7 +104,8 @@ int main(int argc, char** argv) {
     else if (word == "--output" && has_value)
       o.json = std::string{argv[++i]} == "json";
     else {
-      std::fprintf(stderr, "usage: sync_fanout [--rounds N] [--rate R] [--seconds S] [--records N] [--output json]\n");
+      std::fprintf(
+          stderr, "usage: sync_fanout [--rounds N] [--rate R] [--seconds S] [--records N] [--output json]\n");
       return word == "--help" ? 0 : 2;
     }
   }

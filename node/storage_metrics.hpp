@@ -10,7 +10,8 @@ namespace pessoa::node {
 metric_handles actor_metrics(metrics_registry& registry, const actors::environment& env);
 
 // pessoa_storage_...; `data` is the data directory, for its free space.
-metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env, const std::string& data);
+metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env,
+                               const std::string& data);
 
 // What the start had to do before the node could serve.
 struct recovery_figures {

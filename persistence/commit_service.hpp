@@ -23,7 +23,7 @@ struct commit_outcome {
 };
 
 struct commit_settings {
-  size_t journal_from_logs = 8;            // dirty logs in a round from which the journal is used (measured)
+  size_t journal_from_logs = 4; // dirty logs in a round from which the journal is used (docs/performance.md)
   uint64_t journal_bytes_max = 256u << 20; // beyond it, segments are synced until it can be trimmed
   uint64_t reserve_bytes = 64u << 20;      // free space below which writes are refused with ec::disk_full
 };

@@ -99,8 +99,7 @@ frame_defect parse_frame_header(byte_view data, const partition_key& key, frame_
                  && h.frame_length == frame_length_of(h.batch_length);
   // The last check keeps next_offset() inside int64 for every count a batch can claim.
   bool ends = h.epoch.value() >= 0 && h.append_time >= no_timestamp && h.synced_end.value() >= 0
-              && h.synced_end <= h.durable_end && h.durable_end <= h.base
-              && h.base.value() <= INT64_MAX - INT32_MAX - 1;
+              && h.synced_end <= h.durable_end && h.durable_end <= h.base && h.base <= frame_offset_max;
   if (!lengths || !ends) return frame_defect::bad_header;
   if (h.topic_hash != topic_hash(key.topic) || h.partition != key.index) return frame_defect::wrong_log;
   return frame_defect::none;

@@ -29,6 +29,8 @@ inline constexpr size_t frame_head_size = frame_header_size + batch_header_size;
 // Above what any topic accepts; a longer length field is damage.
 inline constexpr size_t framed_batch_bytes_max = 64u << 20;
 static_assert(framed_batch_bytes_max >= message_bytes_max);
+// So that next_offset() stays an offset for every count that a batch can claim.
+inline constexpr offset frame_offset_max{INT64_MAX - (int64_t{1} << 32)};
 
 struct frame_header {
   uint32_t frame_length = 0; // header, batch and padding

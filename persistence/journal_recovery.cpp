@@ -82,7 +82,7 @@ void journal_recovery::doubt(uint64_t number, uint64_t position) {
 void journal_recovery::accept(const journal_record& record, uint64_t number, uint64_t position) {
   if (record.kind == journal_kind::forget) {
     places_.erase(record.key);
-    lost_ends_.erase(record.key);
+    lost_.erase(record.key);
     return;
   }
   places_[record.key].push_back({number, position + journal_record_header_size,
@@ -156,7 +156,7 @@ result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t
     if (durable <= position) return {}; // a torn tail: nobody was told that this was safe
     if (chained) {                      // the header is whole, so it is known whose frames are damaged
       if (record->kind == journal_kind::frames)
-        lost_ends_[record->key] = std::max(lost_ends_[record->key], record->end);
+        lost_[record->key].push_back({record->generation, record->end});
       previous = record->crc;
       position += record->length;
       continue;
@@ -177,7 +177,7 @@ journal_frames journal_recovery::take(const partition_key& key) {
   journal_frames frames;
   if (!taken_.insert(key).second) return frames;
   frames.damage = damage_;
-  if (auto lost = lost_ends_.find(key); lost != lost_ends_.end()) frames.lost_end = lost->second;
+  if (auto lost = lost_.find(key); lost != lost_.end()) frames.lost = lost->second;
   if (auto found = places_.find(key); found != places_.end())
     for (auto& place : found->second)
       if (auto read = read_frames(key, place, frames); !read.ok()) {
@@ -214,7 +214,7 @@ result<void> journal_recovery::remove() {
     numbers_.erase(numbers_.begin());
   }
   places_.clear();
-  lost_ends_.clear();
+  lost_.clear();
   damage_.reset();
   return {};
 }

@@ -53,7 +53,7 @@ private:
   uint64_t newest_bytes_ = 0;
   uint64_t bytes_ = 0;
   std::map<partition_key, std::vector<place>> places_;
-  std::map<partition_key, offset> lost_ends_;
+  std::map<partition_key, std::vector<journal_frames::lost_frames>> lost_;
   std::set<partition_key> taken_;
   std::optional<std::string> damage_;
 };

@@ -26,7 +26,8 @@ std::optional<offset> parse_file_name(std::string_view name, std::string_view su
   if (name.size() != digits + suffix.size() || name.substr(digits) != suffix) return std::nullopt;
   int64_t value = 0;
   auto parsed = std::from_chars(name.data(), name.data() + digits, value);
-  if (parsed.ec != std::errc{} || parsed.ptr != name.data() + digits || value < 0) return std::nullopt;
+  if (parsed.ec != std::errc{} || parsed.ptr != name.data() + digits || offset{value} > offset_max)
+    return std::nullopt;
   return offset{value};
 }
 
@@ -75,7 +76,8 @@ result<log_state> log_state::decode(byte_view data) {
   state.truncated_to = offset{in.get<int64_t>()};
   auto truncating = in.get<uint8_t>();
   state.truncating = truncating != 0;
-  if (!in.at_end() || state.log_start.value() < 0 || state.truncated_to.value() < 0 || truncating > 1)
+  if (!in.at_end() || state.log_start.value() < 0 || state.log_start > offset_max
+      || state.truncated_to.value() < 0 || truncating > 1)
     return error{ec::corrupt_data, "its fields are out of range"};
   return state;
 }
@@ -106,7 +108,7 @@ result<log_checkpoint> log_checkpoint::decode(byte_view data) {
   c.max_time = timestamp{in.get<int64_t>()};
   c.first_append = timestamp{in.get<int64_t>()};
   c.last_append = timestamp{in.get<int64_t>()};
-  if (!in.at_end() || c.log_end < c.active_base)
+  if (!in.at_end() || c.log_end < c.active_base || c.log_end > offset_max || c.active_base.value() < 0)
     return error{ec::corrupt_data, "its fields are out of range"};
   return c;
 }

@@ -22,6 +22,9 @@ inline constexpr std::string_view segment_suffix = ".log";
 inline constexpr std::string_view index_suffix = ".index";
 inline constexpr std::string_view producers_suffix = ".producers";
 
+// No log gets here; larger numbers in files are damage, and arithmetic below cannot overflow.
+inline constexpr offset offset_max{INT64_MAX - (int64_t{1} << 33)};
+
 std::string file_name(offset base, std::string_view suffix);
 // The offset in `name` if it has that suffix.
 std::optional<offset> parse_file_name(std::string_view name, std::string_view suffix);

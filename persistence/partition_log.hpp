@@ -62,6 +62,7 @@ struct recovery_report {
   uint64_t bytes_read = 0; // bounded by what was not known durable
   uint64_t torn_bytes_cut = 0;
   uint64_t frames_from_journal = 0;
+  std::optional<offset> written_again_from; // what follows was not known to be synced, and was written anew
   bool index_rebuilt = false;
   bool producers_rebuilt = false;
   std::optional<std::string> loss; // damage below the recorded durable end: this replica has lost data
@@ -75,7 +76,11 @@ struct journal_frames {
     uint32_t generation; // of the log when it was written: a later truncation took it away
   };
   std::vector<entry> entries;
-  offset lost_end{0}; // frames below this were in the journal and may be damaged
+  struct lost_frames {
+    uint32_t generation;
+    offset end;
+  };
+  std::vector<lost_frames> lost; // were in the journal and are damaged there; the segments may have them
   std::optional<std::string>
       damage; // the journal is damaged and nobody can say whose frames: every log is in doubt
 };

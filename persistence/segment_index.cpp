@@ -67,11 +67,6 @@ random_file* segment_index::file() {
   return file_.get();
 }
 
-void segment_index::write_header() {
-  auto* f = file();
-  if (f && !f->write_at(0, byte_view{header_}).ok()) broken_ = true;
-}
-
 void segment_index::load() {
   std::lock_guard lock{mutex_};
   load_locked();
@@ -101,14 +96,27 @@ void segment_index::load_locked() {
       if (!ascends) break;
       entries_.push_back(*entry);
     }
-    damaged_ = !rest.empty();
+    damaged_ = stale_ = !rest.empty();
     in_file_ = entries_.size();
-    if (damaged_ && f && !f->truncate(header_size + in_file_ * entry_size).ok()) broken_ = true;
   } else {
     damaged_ = !data.empty();
-    if (f && damaged_ && !f->truncate(0).ok()) broken_ = true;
-    write_header();
+    headless_ = true;
   }
+}
+
+// Before anything is written: what does not count is taken from the file. Reading changes nothing.
+random_file* segment_index::file_to_write() {
+  auto* f = file();
+  if (!f) return nullptr;
+  bool ready = true;
+  if (headless_)
+    ready = f->truncate(0).ok() && f->write_at(0, byte_view{header_}).ok();
+  else if (stale_)
+    ready = f->truncate(header_size + in_file_ * entry_size).ok();
+  headless_ = stale_ = false;
+  if (ready) return f;
+  broken_ = true;
+  return nullptr;
 }
 
 bool segment_index::usable() const {
@@ -192,7 +200,7 @@ void segment_index::flush_locked() {
     auto bytes = encode(entries_[i]);
     data.insert(data.end(), bytes.begin(), bytes.end());
   }
-  auto* f = file();
+  auto* f = file_to_write();
   if (!f) return;
   if (f->write_at(header_size + in_file_ * entry_size, byte_view{data}).ok())
     in_file_ = entries_.size();
@@ -214,8 +222,8 @@ void segment_index::keep(size_t count) {
   entries_.resize(count);
   if (in_file_ <= count) return;
   in_file_ = count;
-  auto* f = file();
-  if (f && !f->truncate(header_size + count * entry_size).ok()) broken_ = true;
+  stale_ = true;
+  file_to_write();
 }
 
 void segment_index::set_durable_mark(offset end) {
@@ -226,7 +234,7 @@ void segment_index::set_durable_mark(offset end) {
   uint8_t data[16] = {};
   store_le<int64_t>(data, end.value());
   store_le<uint32_t>(data + 12, crc32c({data, 12}));
-  auto* f = file();
+  auto* f = file_to_write();
   if (f && !f->write_at(mark_at, byte_view{data, sizeof data}).ok()) broken_ = true;
 }
 

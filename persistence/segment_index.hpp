@@ -72,7 +72,7 @@ private:
   random_file* file(); // null once the file cannot be used
   void load_locked();
   void flush_locked();
-  void write_header();
+  random_file* file_to_write();
   [[nodiscard]] std::vector<uint8_t> encode(const index_entry& entry) const;
   [[nodiscard]] std::optional<index_entry> decode(byte_view data) const;
 
@@ -87,7 +87,9 @@ private:
   std::optional<offset> mark_;
   bool loaded_ = false;
   bool damaged_ = false;
-  bool broken_ = false; // a write failed: memory only from then on
+  bool headless_ = false; // the file has no header of ours
+  bool stale_ = false;    // the file goes on behind what counts
+  bool broken_ = false;   // a write failed: memory only from then on
 };
 
 } // namespace pessoa::persistence

@@ -80,10 +80,11 @@ private:
     walk_end end;
     offset from{0};                       // base offset of the first frame scanned
     offset durable_end{0}, synced_end{0}; // the largest recorded
-    walk_start start;                   // and the segment's facts there
+    walk_start start;                     // and the segment's facts there
     segment_facts before;
-    std::vector<epoch_start> epochs;      // first frame of each epoch met
-    std::string why;                      // it stopped where it did
+    std::vector<epoch_start> epochs;     // first frame of each epoch met
+    const char* contradiction = nullptr; // files that no crash can leave like this
+    std::string why;                     // it stopped where it did
   };
   result<void> sync_recovered();
   result<void> load_state(recovery_report& report);
@@ -105,6 +106,7 @@ private:
   result<void> copy_tail(offset known, const std::vector<frame_input>& frames);
   [[nodiscard]] std::vector<frame_input> lacking(const journal_frames& journal, offset end,
                                                  offset& reached) const;
+  static bool epochs_ascend(const std::vector<frame_input>& frames, leader_epoch from);
   void note_frame(run& active, const frame_view& view, uint64_t position);
   static result<std::optional<uint32_t>> last_crc_of(const run& sealed, const partition_key& key);
 
@@ -166,7 +168,7 @@ private:
   tail tail_;
   std::vector<bytes> written_; // of the last write, until it is durable
   bool producers_loaded_ = false;
-  bool touched_ = false; // recovery changed the active file
+  bool touched_ = false;          // recovery changed the active file
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
   std::shared_ptr<background> background_;
 

@@ -18,7 +18,9 @@ result<void> segmented_log::write_again(offset known, const scan& found, const j
   offset ignored{0};
   auto held = lacking(journal, known, ignored);
   bool in_journal = false;
-  if (!held.empty()) {
+  auto epochs_before = epochs_;
+  epochs_before.truncate(known);
+  if (!held.empty() && epochs_ascend(held, epochs_before.last())) {
     PESSOA_TRY(auto last, parse_batch_header(held.back().batch));
     in_journal = last.next_offset() >= end;
   }
@@ -32,7 +34,7 @@ result<void> segmented_log::write_again(offset known, const scan& found, const j
   auto facts = found.before;
   std::vector<frame_input> doubtful;
   auto split = [&](const frame_view& view, uint64_t position, byte_view frame) {
-    if (view.header.base >= known) {
+    if (view.next_offset() > known) {
       if (in_journal) return false;
       doubtful.push_back(
           {bytes::copy(frame.subspan(frame_header_size, view.header.batch_length)), view.header.append_time});
@@ -48,9 +50,10 @@ result<void> segmented_log::write_again(offset known, const scan& found, const j
   };
   tail_.last_crc = found.start.previous_crc;
   PESSOA_TRY(auto walked, walk_frames(*file, key_, found.start, active.facts.size, walk_depth::whole, split));
-  if (walked.defect != frame_defect::none || facts.end != known)
+  if (walked.defect != frame_defect::none)
     return error{ec::storage_failed, active.file->path() + " reads differently at byte "
                                          + std::to_string(walked.position) + " than a moment ago"};
+  known = facts.end; // a mark inside a batch vouches for what lies before it
   auto& index = active.file->index();
   auto entries = index.entries();
   size_t kept = 0;
@@ -65,7 +68,7 @@ result<void> segmented_log::write_again(offset known, const scan& found, const j
   log_end_ = known;
   epochs_.truncate(known);
   epochs_saved_ = false;
-  durable_end_ = known;
+  durable_end_ = synced_end_ = known;
   if (!in_journal) return copy_tail(known, doubtful);
   PESSOA_TRY(file, active.file->file());
   PESSOA_CHECK(file->truncate(facts.size));

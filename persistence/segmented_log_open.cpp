@@ -54,7 +54,8 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
     PESSOA_TRY(clean, open_clean(report));
   }
   if (!clean) PESSOA_CHECK(recover(journal, report));
-  PESSOA_CHECK(load_producers(report));
+  if (clean) PESSOA_CHECK(load_producers(report));
+  producers_loaded_ = true;
   report.clean = clean;
   if (failed_) return {};
   if (!clean) PESSOA_CHECK(sync_recovered());
@@ -77,7 +78,8 @@ result<void> segmented_log::sync_recovered() {
   auto& active = *runs_.back().file;
   // The mark is written only after a sync of file and names: where it stands at the end, the file needs none. The names
   // of the small files may be newer.
-  if ((!touched_ || PESSOA_PLANT("forget_the_cut")) && synced_end_ == log_end_ && epochs_saved_ && !state_.truncating && active.index().durable_mark() == log_end_)
+  if ((!touched_ || PESSOA_PLANT("forget_the_cut")) && synced_end_ == log_end_ && epochs_saved_
+      && !state_.truncating && active.index().durable_mark() == log_end_)
     return env_.sync_directory(directory_);
   PESSOA_TRY(auto file, active.file());
   if (!PESSOA_PLANT("recovered_log_not_synced")) {
@@ -184,6 +186,7 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
          report);
   else
     index.add({next_base, size, sealed.facts.max_time, sealed.facts.last_append, index_kind::end});
+  sealed.facts.end = std::min(sealed.facts.end, next_base);
   tail_.last_indexed = 0;
   sealed.file->release();
   return {};
@@ -265,7 +268,6 @@ result<void> segmented_log::load_producers(recovery_report& report) {
   }
   std::lock_guard lock{facts_};
   producers_ = std::move(table);
-  producers_loaded_ = true;
   return {};
 }
 

@@ -153,6 +153,7 @@ result<read_batches> segmented_log::read(offset from, offset limit, size_t bytes
   PESSOA_TRY(auto have, file->read_at(begin, buffer.get(), wanted));
   read_batches out{{}, from, from};
   size_t in = 0, packed = 0; // read so far, and kept at the front
+  bool crosses = false;      // the batch asked for ends above the limit
   std::optional<offset> expected;
   for (;;) {
     auto position = begin + in;
@@ -194,7 +195,14 @@ result<read_batches> segmented_log::read(offset from, offset limit, size_t bytes
       if (packed > 0) break;
       return damaged(position, defect);
     }
-    if (view.next_offset() > limit) break;
+    if (view.next_offset() > at.facts.end) {
+      if (packed > 0) break;
+      return damaged(position, frame_defect::wrong_offset);
+    }
+    if (view.next_offset() > limit) {
+      crosses = true;
+      break;
+    }
     if (packed == 0) {
       if (view.header.base > from) return damaged(position, frame_defect::wrong_offset);
       out.first = view.header.base;
@@ -204,6 +212,8 @@ result<read_batches> segmented_log::read(offset from, offset limit, size_t bytes
     in += view.header.frame_length;
     out.next = view.next_offset();
   }
+  // The segment ends before the place that it is said to reach.
+  if (packed == 0 && !crosses) return damaged(begin + in, frame_defect::wrong_offset);
   if (packed > 0) {
     // A little of a large buffer would keep all of it alive.
     out.data =

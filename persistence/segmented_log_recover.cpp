@@ -109,14 +109,18 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   const char* refused = nullptr; // whole, and still not ours
   auto take = [&](const frame_view& view, uint64_t position, byte_view) {
     auto& h = view.header;
-    bool cut = h.base >= state_.truncated_to && h.generation < state_.generation;
-    bool unfinished = state_.truncating && view.next_offset() > state_.truncated_to;
-    if (cut || unfinished)
-      refused = "it was truncated";
-    else if (h.generation > state_.generation)
-      refused = "it knows of a truncation that the log does not";
+    bool behind =
+        state_.truncating ? view.next_offset() > state_.truncated_to : h.base >= state_.truncated_to;
+    bool older = h.generation < state_.generation;
+    if (behind && older && state_.truncating)
+      refused = "it was truncated"; // by what this start finishes
+    else if (behind && older)
+      found.contradiction = "a frame that was truncated is still there";
+    else if (h.generation > state_.generation || (behind && state_.truncating))
+      found.contradiction = "a frame knows of a truncation that the log does not";
     else if (!found.epochs.empty() && h.epoch < found.epochs.back().epoch)
-      refused = "its epoch goes back";
+      found.contradiction = "an epoch goes back";
+    if (found.contradiction) refused = found.contradiction;
     if (refused) return false;
     if (found.epochs.empty() || h.epoch > found.epochs.back().epoch)
       found.epochs.push_back({h.epoch, h.base});
@@ -164,6 +168,15 @@ std::vector<frame_input> segmented_log::lacking(const journal_frames& journal, o
   return lacking;
 }
 
+bool segmented_log::epochs_ascend(const std::vector<frame_input>& frames, leader_epoch from) {
+  for (auto& frame : frames) {
+    auto head = parse_batch_header(frame.batch);
+    if (!head.ok() || head->epoch < from) return false;
+    from = head->epoch;
+  }
+  return true;
+}
+
 result<void> segmented_log::recover(const journal_frames& journal, recovery_report& report) {
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
@@ -185,15 +198,27 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
     PESSOA_TRY(auto last, parse_batch_header(more.back().batch));
     reached = last.next_offset();
   }
-  claimed = std::max(claimed,
-                     std::min(journal.lost_end, state_.truncating ? state_.truncated_to : journal.lost_end));
+  for (auto& lost : journal.lost) // what an older generation wrote is in the segments, or was truncated
+    if (lost.generation == state_.generation)
+      claimed = std::max(claimed, lost.end);
+    else if (state_.truncating && lost.generation + 1 == state_.generation)
+      claimed = std::max(claimed, std::min(lost.end, state_.truncated_to));
   if (claimed > reached && claimed > state_.log_start && !PESSOA_PLANT("cut_below_durable_end"))
     lose(active.file->path() + " ends at byte " + std::to_string(found.end.position) + " (offset "
              + std::to_string(end.value()) + ": " + found.why + "), but offset "
              + std::to_string(claimed.value()) + " was durable",
          report);
+  if (found.contradiction)
+    lose(active.file->path() + " at byte " + std::to_string(found.end.position) + ": " + found.contradiction,
+         report);
+  for (auto& entry : journal.entries)
+    if (entry.generation > state_.generation || (state_.truncating && entry.generation == state_.generation))
+      lose("the journal knows of a truncation that the log does not", report);
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
+  // This reads what the scan did not, and may find damage there: nothing is touched before that is known.
+  PESSOA_CHECK(load_producers(report));
+  if (!epochs_ascend(more, epochs_.last())) lose("the epochs of the journal's frames go back", report);
   return failed_ ? result<void>{} : settle(found, file_size, journal, std::move(more), report);
 }
 
@@ -233,6 +258,7 @@ result<void> segmented_log::settle(const scan& found, uint64_t file_size, const 
   }
   auto mark = active.file->index().durable_mark().value_or(offset{0});
   synced_end_ = std::min(log_end_, std::max({found.synced_end, mark, found.from}));
+  if (synced_end_ < log_end_ || !from_journal.empty()) report.written_again_from = synced_end_;
   if (synced_end_ < log_end_ && !PESSOA_PLANT("trust_the_page_cache"))
     PESSOA_CHECK(write_again(synced_end_, found, journal, from_journal));
   // The frames to come must not claim more than what is known: nothing is synced yet.

@@ -112,7 +112,7 @@ void storage_world::check_recovered(hosted& log, const recovery_report& report) 
     fail("producers are remembered", name(log) + ": what the log knows of producers is not what it contains");
   // From now on all of it counts: a start syncs what it found.
   model.acked_end = end;
-  model.last_commit = std::min(model.last_commit, end);
+  model.last_commit = std::min(model.last_commit, report.written_again_from.value_or(end));
 }
 
 void storage_world::read_back(hosted& log, bool to_the_end) {
@@ -153,8 +153,25 @@ offset storage_world::frame_at(hosted& log, const std::string& file, uint64_t by
     return true;
   };
   auto size = (*opened)->size();
-  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0, walk_depth::whole, look);
+  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0,
+                            walk_depth::whole, look);
   return walked.ok() ? found : offset{-1};
+}
+
+// Where the header of that frame begins.
+std::optional<uint64_t> storage_world::header_at(hosted& log, const std::string& file, uint64_t byte) {
+  auto base = parse_file_name(file.substr(file.find_last_of('/') + 1), segment_suffix);
+  auto opened = disk.env().open_file(file, open_mode::read);
+  std::optional<uint64_t> found;
+  if (!base || !opened.ok()) return found;
+  auto look = [&](const frame_view& view, uint64_t position, byte_view) {
+    if (position <= byte && byte < position + view.header.frame_length) found = position;
+    return !found;
+  };
+  auto size = (*opened)->size();
+  auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0,
+                            walk_depth::heads, look);
+  return walked.ok() ? found : std::nullopt;
 }
 
 // One bit rots while the process is down: what is served is right, and what is missing is reported.
@@ -171,7 +188,9 @@ void storage_world::check_flipped() {
   add("data/journal", logs.size());
   if (files.empty()) return;
   // Segments twice as often as the rest.
-  auto is_segment = [](const auto& f) { return f.first.size() > 4 && f.first.substr(f.first.size() - 4) == ".log"; };
+  auto is_segment = [](const auto& f) {
+    return f.first.size() > 4 && f.first.substr(f.first.size() - 4) == ".log";
+  };
   auto rest = std::partition(files.begin(), files.end(), is_segment);
   auto segments = static_cast<uint64_t>(rest - files.begin());
   bool in_segment = segments > 0 && random.below(3) != 0;
@@ -179,6 +198,9 @@ void storage_world::check_flipped() {
   auto size = whole(env, file).size();
   if (size == 0) return;
   auto bit = random.below(size * 8);
+  // Half of the time within a frame's header: it is small, and everything hangs on it.
+  if (auto header = in_segment && random.below(2) == 0 ? header_at(logs[owner], file, bit / 8) : std::nullopt)
+    bit = *header * 8 + random.below(frame_header_size * 8);
   auto hit = owner < logs.size() ? frame_at(logs[owner], file, bit / 8) : offset{-1};
   disk.flip_bit(file, bit);
   ++outcome.flips;
@@ -206,8 +228,9 @@ void storage_world::check_flipped() {
       if (!got.ok() && got.error().code != ec::corrupt_data)
         fail("damage has its error", to_string(got.error()));
       if (got.ok() && owner == i && batch.base == hit && report.frames_from_journal == 0)
-        fail("damage is noticed", name(log) + " serves offset " + std::to_string(hit.value()) + " although bit "
-                                      + std::to_string(bit) + " of " + file + ", in its frame, was flipped");
+        fail("damage is noticed", name(log) + " serves offset " + std::to_string(hit.value())
+                                      + " although bit " + std::to_string(bit) + " of " + file
+                                      + ", in its frame, was flipped");
       if (!got.ok())
         reported = true;
       else if (!same_bytes(got->data, batch.data))

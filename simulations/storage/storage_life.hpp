@@ -70,6 +70,7 @@ struct storage_world {
   void check_recovered(hosted& log, const persistence::recovery_report& report);
   void read_back(hosted& log, bool to_the_end);
   void check_flipped();
+  std::optional<uint64_t> header_at(hosted& log, const std::string& file, uint64_t byte);
   offset frame_at(hosted& log, const std::string& file, uint64_t byte);
 
   storage_outcome outcome;

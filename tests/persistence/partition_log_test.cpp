@@ -514,3 +514,30 @@ TEST_CASE_METHOD(log_fixture, "log: an idle log holds no open file and reads aga
   append_synced(1);
   CHECK(content() == expected(0, 11));
 }
+
+TEST_CASE("log: the worked example of docs/formats/segment.md is what is written", "[persistence][log]") {
+  seeded_random random{1};
+  sim::sim_disk disk{random};
+  disk.env().create_directories("data").value();
+  partition_key key{topic_id{*parse_uuid("00112233-4455-4677-8899-aabbccddeeff")}, partition_id{3}};
+  recovery_report report;
+  auto log = partition_log::open(disk.env(), "data/log", key, {}, false, {}, report).value();
+  batch_builder builder;
+  builder.add({timestamp{1'700'000'000'000}, std::nullopt, as_bytes("hi"), {}});
+  auto batch = builder.finish();
+  stamp_batch(batch.data(), offset{0}, leader_epoch{0});
+  log->write({{bytes::take(std::move(batch)), timestamp{1'700'000'000'005}}}).value();
+  auto file = read_whole_file(disk.env(), "data/log/00000000000000000000.log", 1000).value();
+  std::string hex;
+  for (auto byte : byte_view{file}.first(0x65)) {
+    char text[3];
+    std::snprintf(text, sizeof text, "%02x", byte);
+    hex += text;
+  }
+  CHECK(file.size() == 152);
+  CHECK(hex
+        == "5053464d0100500098000000460000004a73868c213e351c0300000000000000"
+           "00000000000000000568e5cf8b01000000000000000000000000000000000000"
+           "00000000000000001541ccbb1f4d61e800000000000000000000003a00000000"
+           "02bbcc4115");
+}
