@@ -15,8 +15,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <utility>
 #include <unistd.h>
+#include <utility>
 
 namespace pessoa::bench {
 
@@ -31,7 +31,8 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-child::child(const std::vector<std::string>& arguments, const std::string& log_path) {
+child::child(const std::vector<std::string>& arguments, const std::string& log_path,
+             const std::vector<std::string>& environment) {
   int pipe_ends[2];
   if (pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   started_ = now_seconds();
@@ -42,6 +43,8 @@ child::child(const std::vector<std::string>& arguments, const std::string& log_p
     dup2(pipe_ends[1], 1);
     int log = open(log_path.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0644);
     if (log >= 0) dup2(log, 2);
+    for (auto& variable : environment)
+      putenv(const_cast<char*>(variable.c_str()));
     std::vector<char*> raw;
     for (auto& argument : arguments)
       raw.push_back(const_cast<char*>(argument.c_str()));
@@ -118,6 +121,12 @@ std::string pessoa_binary() {
   return binary.string();
 }
 
+std::string preload_library(const std::string& name) {
+  auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / ("lib" + name + ".so");
+  if (!std::filesystem::exists(path)) throw std::runtime_error(path.string() + " is missing: build it first");
+  return path.string();
+}
+
 std::string run(const std::vector<std::string>& arguments, const std::string& log_path, usage* used) {
   child process{arguments, log_path};
   auto out = process.rest();
@@ -132,9 +141,10 @@ std::string run(const std::vector<std::string>& arguments, const std::string& lo
 namespace {
 
 std::vector<std::string> node_arguments(const std::string& directory, const std::vector<std::string>& extra) {
-  std::vector<std::string> arguments = {pessoa_binary(), "start",         "--data",      directory + "/data",
-                                        "--new",         "--listen",      "127.0.0.1:0", "--kafka-listen",
-                                        "off",           "--http-listen", "127.0.0.1:0"};
+  std::vector<std::string> arguments = {pessoa_binary(), "start",       "--data",         directory + "/data",
+                                        "--listen",      "127.0.0.1:0", "--kafka-listen", "off",
+                                        "--http-listen", "127.0.0.1:0"};
+  if (!std::filesystem::exists(directory + "/data")) arguments.push_back("--new");
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   return arguments;
 }
@@ -148,23 +158,32 @@ std::string field(const std::string& line, const std::string& name) {
 
 } // namespace
 
-node_process::node_process(const std::string& directory, const std::vector<std::string>& extra)
-    : process(node_arguments(directory, extra), directory + "/node.log") {
+node_process::node_process(const std::string& directory, const std::vector<std::string>& extra,
+                           const std::vector<std::string>& environment)
+    : process(node_arguments(directory, extra), directory + "/node.log", environment) {
   auto ready = process.line();
+  ready_seconds = now_seconds() - process.started();
   rpc = field(ready, "rpc");
   http = field(ready, "http");
 }
 
-double node_process::metric(const std::string& name) const {
-  std::istringstream text{http_get(http, "/metrics")};
+std::string node_process::metrics() const { return http_get(http, "/metrics"); }
+
+double node_process::metric(const std::string& name, const std::string& label) const {
+  return metric_in(metrics(), name, label);
+}
+
+double metric_in(const std::string& metrics, const std::string& name, const std::string& label) {
+  std::istringstream text{metrics};
   double sum = 0;
   bool found = false;
   for (std::string line; std::getline(text, line);) {
     if (line.rfind(name, 0) != 0 || (line[name.size()] != ' ' && line[name.size()] != '{')) continue;
+    if (line.find(label, name.size()) == std::string::npos) continue;
     sum += std::strtod(line.c_str() + line.rfind(' '), nullptr);
     found = true;
   }
-  if (!found) throw std::runtime_error("no metric " + name);
+  if (!found) throw std::runtime_error("no metric " + name + (label.empty() ? "" : "{" + label + "}"));
   return sum;
 }
 
@@ -178,6 +197,18 @@ double json_number(const std::string& json, const std::string& key) {
   auto at = json.rfind("\"" + key + "\":");
   if (at == std::string::npos) throw std::runtime_error("no " + key + " in: " + json);
   return std::strtod(json.c_str() + at + key.size() + 3, nullptr);
+}
+
+double json_sum(const std::string& json, const std::string& key) {
+  auto word = "\"" + key + "\":";
+  double sum = 0;
+  bool found = false;
+  for (auto at = json.find(word); at != std::string::npos; at = json.find(word, at + word.size())) {
+    sum += std::strtod(json.c_str() + at + word.size(), nullptr);
+    found = true;
+  }
+  if (!found) throw std::runtime_error("no " + key + " in: " + json);
+  return sum;
 }
 
 std::string http_get(const std::string& address, const std::string& path) {

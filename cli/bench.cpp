@@ -49,7 +49,7 @@ void add_bench_options(CLI::App& app, bench_options& o, bool writes) {
       app, "--records", o.records,
       [](const std::string& t) -> result<int64_t> {
         PESSOA_TRY(auto n, parse_amount(t, "a number of records"));
-        if (n < 1 || n > INT64_MAX)
+        if (n < 1 || n > bench_records_unbounded)
           return error{ec::invalid_argument, pessoa::quoted(t) + " is not a number of records above 0"};
         return static_cast<int64_t>(n);
       },
@@ -171,9 +171,11 @@ void bench_reporter::show() {
   while (!ended_.wait_for(lock, std::chrono::seconds{1}, [this] { return done_; })) {
     auto records = progress_.records.load();
     auto seconds = std::chrono::duration<double>(bench_clock::now() - begun).count();
-    term_.progress(fmt::format("{} of {} records, {} in the last second, {}/s since the start",
-                               format_count(records), format_count(static_cast<uint64_t>(o_.records)),
-                               format_count(records - before),
+    auto of = o_.records < bench_records_unbounded
+                  ? fmt::format(" of {}", format_count(static_cast<uint64_t>(o_.records)))
+                  : std::string{};
+    term_.progress(fmt::format("{}{} records, {} in the last second, {}/s since the start",
+                               format_count(records), of, format_count(records - before),
                                format_bytes(static_cast<double>(progress_.bytes.load()) / seconds)));
     before = records;
   }

@@ -16,6 +16,7 @@ struct bench_options {
   connection_options connection;
   std::string topic;
   int64_t records = 100'000;
+  std::optional<std::chrono::milliseconds> duration; // produce: nothing is sent after it
   uint64_t record_size = 1024;
   std::optional<double> rate;
   int64_t partitions_touched = 0; // 0: wherever the client puts records
@@ -25,6 +26,9 @@ struct bench_options {
   bool create = false;
   bool as_json = false;
 };
+
+// What `records` is with --duration alone: more than anybody can send, little enough to calculate with.
+constexpr int64_t bench_records_unbounded = INT64_MAX / 2;
 
 void add_bench_options(CLI::App& app, bench_options& o, bool writes);
 void add_bench_produce(CLI::App& bench, invocation& inv);

@@ -1,6 +1,9 @@
 // pessoa bench produce: writes random records as fast as they are taken, or at a fixed rate.
 #include "cli/bench.hpp"
 
+#include "cli/values.hpp"
+#include "schema/topic_config.hpp"
+
 #include <thread>
 #include <vector>
 
@@ -19,9 +22,10 @@ public:
   void run(int64_t begin_ns, const interrupts& signals) {
     pace due{begin_ns, o_.rate ? std::optional{*o_.rate / static_cast<double>(o_.clients)} : std::nullopt};
     client::record_ref record;
+    auto end_ns = o_.duration ? begin_ns + std::chrono::nanoseconds{*o_.duration}.count() : INT64_MAX;
     for (int64_t i = 0; i < count_ && !progress_.stop.load(std::memory_order_relaxed); ++i) {
       auto at = due.await(i, signals);
-      if (!at) break;
+      if (!at || *at >= end_ns) break;
       record.value = values_.at(static_cast<uint64_t>(first_ + i));
       if (o_.partitions_touched > 0)
         record.partition = static_cast<int32_t>((first_ + i) % o_.partitions_touched);
@@ -108,7 +112,20 @@ void add_bench_produce(CLI::App& bench, invocation& inv) {
       bench.add_subcommand("produce", "Write random records; the clock stops at the last acknowledgement");
   auto o = std::make_shared<bench_options>();
   add_bench_options(*app, *o, true);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return bench_produce(term, *o); }; });
+  add_parsed(
+      *app, "--duration", o->duration,
+      [](const std::string& t) -> result<std::chrono::milliseconds> {
+        PESSOA_TRY(auto d, parse_duration(t));
+        if (d <= std::chrono::milliseconds{0})
+          return error{ec::invalid_argument, pessoa::quoted(t) + " is no time to send records in"};
+        return d;
+      },
+      "Send for so long, such as 60s, and then wait for the answers; ends sooner after --records, if that is "
+      "given");
+  app->callback([&inv, app, o] {
+    if (o->duration && app->count("--records") == 0) o->records = bench_records_unbounded;
+    inv.run = [&term = inv.term, o] { return bench_produce(term, *o); };
+  });
 }
 
 } // namespace pessoa::cli

@@ -36,6 +36,15 @@ uint64_t resident_bytes() {
   return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+uint64_t bytes_read_so_far() {
+  std::ifstream file{"/proc/self/io"};
+  std::string name;
+  uint64_t value = 0;
+  while (file >> name >> value)
+    if (name == "rchar:") return value;
+  return 0;
+}
+
 metric_handles process_metrics(metrics_registry& registry, const clock& time, const std::string& version) {
   auto started = time.now();
   return {

@@ -23,5 +23,6 @@ metric_handles rpc_listener_metrics(metrics_registry& registry, const rpc_listen
 
 // Of this process, from the kernel; 0 where it does not say.
 uint64_t resident_bytes();
+uint64_t bytes_read_so_far(); // by read calls of all kinds, page cache or not
 
 } // namespace pessoa::node

@@ -10,7 +10,16 @@ namespace pessoa::node {
 metric_handles actor_metrics(metrics_registry& registry, const actors::environment& env);
 
 // pessoa_storage_...; `data` is the data directory, for its free space.
-metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env, const std::string& data);
+metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env,
+                               const std::string& data);
+
+// What the start had to do before the node could serve.
+struct recovery_figures {
+  duration took{0};
+  uint64_t bytes_read = 0; // all of them: logs, indexes, journal, identity
+};
+// pessoa_storage_recovery_...
+metric_handles recovery_metrics(metrics_registry& registry, const recovery_figures& figures);
 
 // pessoa_cluster_...
 metric_handles health_metrics(metrics_registry& registry, const actors::environment& env);

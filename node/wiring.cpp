@@ -8,7 +8,6 @@
 #include "node/http_server.hpp"
 #include "node/rpc/session.hpp"
 #include "node/rpc_listener.hpp"
-#include "node/storage_metrics.hpp"
 
 #include <caf/send.hpp>
 
@@ -53,6 +52,8 @@ result<std::unique_ptr<running_node>> running_node::start(const node_settings& s
 }
 
 result<void> running_node::open() {
+  began_ = seams_.time->now();
+  read_before_ = bytes_read_so_far();
   PESSOA_CHECK(open_directory());
   PESSOA_CHECK(bind());
   return start_actors();
@@ -226,6 +227,7 @@ void running_node::when_registered(std::function<void(result<void>)> on_ready) {
                              "not every replica could be opened: the old journal is kept until all can");
           else if (auto trimmed = commits_->recovery_complete(); !trimmed)
             return on_ready(trimmed.error());
+          recovery_ = {seams_.time->now() - began_, bytes_read_so_far() - read_before_};
           serve(on_ready);
         });
       },
@@ -266,6 +268,7 @@ void running_node::serve_http() {
   keep(rpc_listener_metrics(metrics_, *rpc_));
   keep(actor_metrics(metrics_, env_));
   keep(storage_metrics(metrics_, env_, settings_.data));
+  keep(recovery_metrics(metrics_, recovery_));
   keep(health_metrics(metrics_, env_));
   if (!http_socket_) return;
   http_handlers handlers;

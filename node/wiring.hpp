@@ -12,6 +12,7 @@
 #include "node/node_metrics.hpp"
 #include "node/services.hpp"
 #include "node/settings.hpp"
+#include "node/storage_metrics.hpp"
 #include "persistence/data_directory.hpp"
 #include "schema/seams/io_loop.hpp"
 
@@ -81,6 +82,9 @@ private:
 
   node_settings settings_;
   node_seams seams_;
+  instant began_{};           // open() did
+  uint64_t read_before_ = 0;  // bytes, by the process, until then
+  recovery_figures recovery_; // known when every log is open
 
   std::unique_ptr<persistence::data_directory> directory_;
   std::mutex directory_mutex_;                // several storage threads create and delete partitions

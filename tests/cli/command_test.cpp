@@ -34,6 +34,9 @@ TEST_CASE("cli: every usage error ends with 2 and names the way to the help", "[
       std::vector<std::string>{"cluster", "health", "--timeout", "1s"},
       std::vector<std::string>{"bench", "produce"},
       std::vector<std::string>{"bench", "produce", "--topic", "t", "--records", "0"},
+      std::vector<std::string>{"bench", "produce", "--topic", "t", "--duration", "0s"},
+      std::vector<std::string>{"bench", "produce", "--topic", "t", "--duration", "10"},
+      std::vector<std::string>{"bench", "consume", "--topic", "t", "--duration", "10s"},
       std::vector<std::string>{"bench", "end-to-end", "--topic", "t", "--record-size", "8"},
       std::vector<std::string>{"dev", "kill", "one"},
       std::vector<std::string>{"dev", "up", "--name", "../x"});

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import threading
 import unittest
+import urllib.request
 
 from world import BINARY, PATIENCE, World
 
@@ -11,6 +12,15 @@ ROUNDS = int(os.environ.get("PESSOA_KILL_ROUNDS", "5"))
 
 
 class Kill(World):
+    def recovery_is_told(self, node, round_number):
+        with urllib.request.urlopen(f"http://{node.at['http']}/metrics", timeout=PATIENCE) as answer:
+            told = dict(line.rsplit(b" ", 1) for line in answer.read().splitlines() if not line.startswith(b"#"))
+        read = float(told[b"pessoa_storage_recovery_bytes_read_total"])
+        stored = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(self.path("data")) for name in names)
+        self.assertGreater(read, 0, f"round {round_number}: recovery read nothing")
+        self.assertLess(read, 4 * stored, f"round {round_number}: recovery read the same again and again")
+        self.assertGreater(float(told[b"pessoa_storage_recovery_seconds"]), 0)
+
     def test_every_reported_record_survives(self):
         data = self.path("data")
         node = self.start(data)
@@ -52,6 +62,7 @@ class Kill(World):
                     pass
             self.assertGreaterEqual(seen, 500 * (round_number + 1))
             node = self.start(data, new=False)
+            self.recovery_is_told(node, round_number)
             there = {}
             values = set()
             for line in self.ok("consume", "t", "-e", "-f", "%p %o %v\\n").out.splitlines():

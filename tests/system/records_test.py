@@ -157,6 +157,14 @@ class Records(World):
             self.assertEqual(set(told), fields)
             self.assertEqual(told["records"], 2000, told)
             self.assertEqual(set(told["latencyMs"]), {"p50", "p95", "p99", "p999", "max"})
+        # Bounded by time: every record that was sent has its answer, and is there.
+        self.ok("topic", "create", "timed")
+        told = self.ok("bench", "produce", "--topic", "timed", "--duration", "300ms", "--clients", "2", "--output", "json").json()
+        there = self.ok("topic", "describe", "timed", "--output", "json").json()
+        self.assertGreater(told["records"], 0)
+        self.assertEqual(sum(p["logEnd"] for p in there["partitions"]), told["records"])
+        told = self.ok("bench", "produce", "--topic", "timed", "--duration", "1h", "--records", "100", "--output", "json").json()
+        self.assertEqual(told["records"], 100)
         self.fails(4, "topic create", "bench", "produce", "--topic", "nope")
         self.fails(4, "fewer than", "bench", "produce", "--topic", "b", "--partitions-touched", "5")
 
