@@ -15,7 +15,7 @@ struct arguments {
   int rounds = 3;
   int rate = 4000;        // records a second, all partitions together
   int seconds = 5;        // of the fixed rate
-  int flat_out = 400'000; // records
+  int flat_out = 1'000'000; // records
   bool json = false;
 };
 
