@@ -13,8 +13,8 @@ using namespace pessoa::bench;
 
 struct arguments {
   int rounds = 3;
-  int rate = 4000;        // records a second, all partitions together
-  int seconds = 5;        // of the fixed rate
+  int rate = 4000;          // records a second, all partitions together
+  int seconds = 5;          // of the fixed rate
   int flat_out = 1'000'000; // records
   bool json = false;
 };
@@ -51,6 +51,8 @@ void measure(int partitions, const arguments& o, const std::string& directory, f
   node_process node{home.path()};
   auto log = directory + "/client.log";
   run({pessoa_binary(), "topic", "create", "fan", "-b", node.rpc, "-p", std::to_string(partitions)}, log);
+  // An active partition has been written before: its files are open, its producer is known.
+  (void)produce(node, partitions, {"--records", "4000", "--rate", std::to_string(o.rate) + "/s"}, log);
   auto before = syncs_of(node);
   auto steady = produce(
       node, partitions,

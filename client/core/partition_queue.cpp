@@ -72,7 +72,8 @@ bool partition_queue::open_must_go(instant now) const {
 
 bool partition_queue::open_may_go(instant now) const {
   if (open_must_go(now)) return true;
-  return !open_.records.empty() && settings_.linger == duration{0} && batches_.size() < unfilled_in_flight_max;
+  return !open_.records.empty() && settings_.linger == duration{0}
+         && batches_.size() < unfilled_in_flight_max;
 }
 
 size_t partition_queue::window() const {

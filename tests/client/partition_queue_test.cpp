@@ -1,3 +1,4 @@
+#include "client/core/send_gate.hpp"
 #include "tests/client/terrible_node.hpp"
 
 namespace pessoa::client::test {
@@ -144,6 +145,75 @@ TEST_CASE("partition queue: a batch lingers until it is full or its time has com
   SECTION("flushed") { CHECK(b.queue.flush() == partition_queue::wake::yes); }
   b.carry_out(b.queue.advance(b.now));
   CHECK(b.sends == 1);
+}
+
+TEST_CASE("partition queue: on a busy way a batch grows until it must go", "[client][producer]") {
+  queue_settings s;
+  s.batch_bytes = 2'000;
+  bench b{6, {}, s};
+  auto on_busy_way = [&] {
+    auto actions = b.queue.advance(b.now, {}, partition_queue::way::busy);
+    auto held_back = actions.held_back;
+    b.carry_out(std::move(actions));
+    return held_back;
+  };
+  b.append("first"); // its producer id comes first, whatever the way
+  CHECK_FALSE(on_busy_way());
+  b.run();
+  b.append("a");
+  auto sent = b.sends;
+  CHECK(on_busy_way());
+  CHECK(b.sends == sent);
+  b.append("b");
+  SECTION("free again") { b.carry_out(b.queue.advance(b.now)); }
+  SECTION("full") {
+    b.append(std::string(2'000, 'x'));
+    CHECK_FALSE(on_busy_way());
+  }
+  SECTION("flushed") {
+    b.queue.flush();
+    CHECK_FALSE(on_busy_way());
+  }
+  CHECK(b.sends == sent + 1);
+  b.run();
+  CHECK(b.node.log() == b.order);
+}
+
+TEST_CASE("partition queue: who lingers is not held back by a busy way", "[client][producer]") {
+  queue_settings s;
+  s.linger = 20ms;
+  bench b{7, {}, s};
+  b.append("a");
+  CHECK_FALSE(b.queue.advance(b.now, {}, partition_queue::way::busy).held_back);
+  b.now += 20ms;
+  b.carry_out(b.queue.advance(b.now)); // gets its id
+  CHECK(b.sends == 1);
+  b.run();
+}
+
+TEST_CASE("send gate: who waits goes in the order of waiting, once, and only when there is room",
+          "[client][producer]") {
+  send_gate<int> gate{2};
+  CHECK(gate.unused());
+  gate.sent();
+  CHECK_FALSE(gate.busy());
+  gate.sent();
+  CHECK(gate.busy());
+  for (int who : {7, 8, 7, 9})
+    gate.wait(who);
+  CHECK(gate.next() == std::nullopt);
+  gate.answered();
+  CHECK(gate.next() == 7);
+  gate.sent();
+  CHECK(gate.next() == std::nullopt);
+  gate.answered();
+  gate.answered();
+  CHECK(gate.next() == 8);
+  gate.wait(7);
+  CHECK(gate.next() == 9);
+  CHECK(gate.next() == 7);
+  CHECK(gate.next() == std::nullopt);
+  CHECK(gate.unused());
 }
 
 TEST_CASE("partition queue: what cannot leave grows up to the largest request and no further",
