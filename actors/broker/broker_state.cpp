@@ -294,6 +294,7 @@ void broker_state::publish() {
       still.push_back(wait);
   }
   index_waits_ = std::move(still);
+  check_ready();
 }
 
 void broker_state::wait_for(const ptr<index_wait>& wait) {
@@ -315,7 +316,8 @@ void broker_state::wait_all_ready(const ptr<all_ready_wait>& wait) {
 }
 
 void broker_state::check_ready() {
-  if (ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
+  // Who hears that all is ready goes by the routes: they must say so first (publish() comes back here).
+  if (publish_pending_ || ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
   ready_replicas ready;
   for (auto& [key, entry] : hosted_) {
     if (!entry.failure && !entry.removing && entry.asked_epoch != entry.leading_epoch) return;

@@ -2,6 +2,7 @@
 
 #include "actors/type_ids.hpp"
 #include "node/rpc/admin.hpp"
+#include "node/rpc/auto_create.hpp"
 #include "node/rpc/consumer.hpp"
 #include "node/rpc/producer.hpp"
 #include "node/rpc/translate.hpp"
@@ -13,6 +14,7 @@ namespace pessoa::node {
 namespace {
 
 constexpr uint16_t protocol_version = 1;
+constexpr size_t reason_bytes_max = 320; // of an unknown topic's error: a request may name thousands
 
 class session final : public wire::Session::Server {
 public:
@@ -47,12 +49,10 @@ public:
   }
 
   kj::Promise<void> metadata(MetadataContext context) override {
+    context.allowCancellation();
     auto request = context.getParams().getRequest();
     metadata_index at_least{request.getAtLeast()};
-    if (at_least <= c_->node.env->routes->load()->index) {
-      answer_metadata(context);
-      return kj::READY_NOW;
-    }
+    if (at_least <= c_->node.env->routes->load()->index) return create_and_answer(context);
     auto made = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
     auto wait = std::make_shared<actors::index_wait>();
     wait->index = at_least;
@@ -63,14 +63,38 @@ public:
     auto late = c_->loop().timer().afterDelay(patience).then([at_least]() -> result<metadata_index> {
       return error{ec::timed_out, "this node has not reached metadata index " + std::to_string(at_least.value())};
     });
-    return kj::mv(made.promise).exclusiveJoin(kj::mv(late)).then([this, context](result<metadata_index> reached) mutable {
-      if (!reached) return wire::write_error(reached.error(), context.getResults().initError());
-      answer_metadata(context);
-    });
+    return kj::mv(made.promise)
+        .exclusiveJoin(kj::mv(late))
+        .then([this, context](result<metadata_index> reached) mutable -> kj::Promise<void> {
+          if (reached) return create_and_answer(context);
+          wire::write_error(reached.error(), context.getResults().initError());
+          return kj::READY_NOW;
+        });
   }
 
 private:
-  void answer_metadata(MetadataContext& context) {
+  kj::Promise<void> create_and_answer(MetadataContext& context) {
+    auto request = context.getParams().getRequest();
+    if (!c_->node.auto_create || !request.getCreate()) {
+      answer_metadata(context, {});
+      return kj::READY_NOW;
+    }
+    auto routes = c_->node.env->routes->load();
+    std::vector<asked_topic> asked;
+    std::set<std::string> missing;
+    // An answer that would be refused for its size creates nothing.
+    if (choose(request, *routes, asked))
+      for (auto& topic : asked)
+        if (topic.route == nullptr && check_topic_name(topic.name)) missing.insert(std::move(topic.name));
+    if (missing.empty()) {
+      answer_metadata(context, {});
+      return kj::READY_NOW;
+    }
+    return create_topics(c_, std::move(missing), deadline_in(*c_, request.getTimeoutMs()))
+        .then([this, context](creation_errors failed) mutable { answer_metadata(context, failed); });
+  }
+
+  void answer_metadata(MetadataContext& context, const creation_errors& not_created) {
     auto request = context.getParams().getRequest();
     auto routes = c_->node.env->routes->load();
     std::vector<asked_topic> asked;
@@ -90,11 +114,14 @@ private:
         continue;
       }
       entry.setName(text(name));
-      auto valid = check_topic_name(name);
-      wire::write_error(valid ? error{ec::unknown_topic, "there is no topic " + pessoa::quoted(name)}
-                              : valid.error(),
-                        entry.initError());
+      wire::write_error(why_missing(name, not_created), entry.initError(), reason_bytes_max);
     }
+  }
+
+  static error why_missing(const std::string& name, const creation_errors& not_created) {
+    if (auto valid = check_topic_name(name); !valid) return valid.error();
+    if (auto found = not_created.find(name); found != not_created.end()) return found->second;
+    return {ec::unknown_topic, "there is no topic " + pessoa::quoted(name)};
   }
 
   struct asked_topic {
@@ -104,7 +131,7 @@ private:
   // A small request can ask for a large answer (one name, many times): the size is known before a byte of it is made.
   static result<void> choose(wire::MetadataRequest::Reader request, const actors::routing_snapshot& routes,
                              std::vector<asked_topic>& asked) {
-    constexpr size_t unknown_bytes = 512;                            // with its error
+    constexpr size_t unknown_bytes = 384 + reason_bytes_max;         // with its error and the hint
     constexpr size_t bytes_max = rpc_message_bytes_max - (1u << 20); // the rest is for the nodes
     size_t bytes = 0;
     auto add = [&](asked_topic entry) -> result<void> {

@@ -35,11 +35,20 @@ class Start(World):
         self.fails(2, "--data", "start", "--new")
         self.assertFalse(os.path.exists(self.path("d")))
 
+    def test_a_listener_that_is_not_there_is_named_once(self):
+        node = self.start()
+        self.assertNotIn("no such listener", node.errors())
+        node.end()
+        node = self.start(None, "--kafka-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", new=False)
+        for name in ("--kafka-listen", "--peer-listen"):
+            self.assertEqual(node.errors().count(f"{name}: this version has no such listener; it is off"), 1, node.errors())
+        self.assertRegex(node.ready, "peer=off kafka=off")
+
     def test_a_directory_in_use_is_refused_untouched(self):
         self.start()
         before = sorted(os.listdir(self.path("data")))
         self.fails(1, "(?i)in use|uses this", "start", "--data", self.path("data"), "--listen", "127.0.0.1:0",
-                   "--http-listen", "off", "--peer-listen", "127.0.0.1:0", "--kafka-listen", "off")
+                   "--http-listen", "off")
         self.assertEqual(sorted(os.listdir(self.path("data"))), before)
 
     def test_a_foreign_directory_is_refused_untouched(self):
@@ -47,7 +56,7 @@ class Start(World):
         with open(self.path("mine", "thesis.txt"), "w") as file:
             file.write("years of work")
         self.fails(1, "try: ", "start", "--data", self.path("mine"), "--new", "--listen", "127.0.0.1:0",
-                   "--http-listen", "off", "--peer-listen", "127.0.0.1:0", "--kafka-listen", "off")
+                   "--http-listen", "off")
         self.assertEqual(os.listdir(self.path("mine")), ["thesis.txt"])
 
     def test_a_port_in_use_is_named(self):
@@ -56,7 +65,7 @@ class Start(World):
             holder.listen()
             port = holder.getsockname()[1]
             self.fails(1, str(port), "start", "--data", self.path("data"), "--new", "--listen", f"127.0.0.1:{port}",
-                       "--http-listen", "off", "--peer-listen", "127.0.0.1:0", "--kafka-listen", "off")
+                       "--http-listen", "off")
 
     def test_a_wrong_port_is_told_and_closes_only_itself(self):
         node = self.start()
