@@ -110,6 +110,7 @@ result<void> running_node::open_directory() {
       seams_.log->warn("node", "unknown name in the topics directory, left as it is: " + pessoa::quoted(name));
     return std::move(list.partitions);
   };
+  env_.born = seams_.born;
   env_.fatal = seams_.fatal;
   return {};
 }
