@@ -42,9 +42,13 @@ public:
     context.allowCancellation();
     // When the caller goes away the parked fetch need not wait for its deadline.
     auto answered = std::make_shared<bool>(false);
-    auto watch = kj::defer([leader = *partition, command, answered] {
-      if (!*answered) caf::anon_send(leader, std::make_shared<actors::fetch_abandoned>(actors::fetch_abandoned{command}));
-    });
+    // It must not hold the command: the responder in it answers when its last owner, the leader, goes.
+    auto watch =
+        kj::defer([leader = *partition, sent = std::weak_ptr<actors::fetch_command>{command}, answered] {
+          if (auto open = sent.lock(); open && !*answered)
+            caf::anon_send(
+                leader, std::make_shared<actors::fetch_abandoned>(actors::fetch_abandoned{std::move(open)}));
+        });
     return kj::mv(made.promise)
         .then([this, context, answered](result<actors::fetched> outcome) mutable {
           *answered = true;

@@ -23,20 +23,61 @@ inline std::vector<uint8_t> make_wire_batch(int32_t records, size_t value_bytes 
 inline std::string name_of(wire::Error::Reader e) { return e.getName().cStr(); }
 inline std::string message_of(wire::Error::Reader e) { return e.getMessage().cStr(); }
 
+// A peer's stream that may stop reading.
+class gated_stream final : public kj::AsyncIoStream {
+public:
+  explicit gated_stream(kj::Own<kj::AsyncIoStream> to) : to_(kj::mv(to)) {}
+  void close_gate() {
+    auto made = kj::newPromiseAndFulfiller<void>();
+    gate_ = made.promise.fork();
+    opener_ = kj::mv(made.fulfiller);
+  }
+  void open_gate() { opener_->fulfill(); }
+
+  kj::Promise<size_t> tryRead(void* buffer, size_t min_bytes, size_t max_bytes) override {
+    return gate_.addBranch().then([=, this] { return to_->tryRead(buffer, min_bytes, max_bytes); });
+  }
+  kj::Promise<void> write(const void* buffer, size_t size) override { return to_->write(buffer, size); }
+  kj::Promise<void> write(kj::ArrayPtr<const kj::ArrayPtr<const kj::byte>> pieces) override {
+    return to_->write(pieces);
+  }
+  kj::Promise<void> whenWriteDisconnected() override { return to_->whenWriteDisconnected(); }
+  void shutdownWrite() override { to_->shutdownWrite(); }
+
+private:
+  kj::Own<kj::AsyncIoStream> to_;
+  kj::ForkedPromise<void> gate_ = kj::Promise<void>{kj::READY_NOW}.fork();
+  kj::Own<kj::PromiseFulfiller<void>> opener_;
+};
+
 // A connection, before the login.
 struct rpc_peer {
   explicit rpc_peer(one_thread_node& n)
-      : n(n), stream(n.net.connect(18880)), rpc(*stream),
+      : n(n), stream(kj::heap<gated_stream>(n.net.connect(18880))), rpc(*stream),
         bootstrap(rpc.bootstrap().castAs<wire::Bootstrap>()) {}
   one_thread_node& n;
-  kj::Own<kj::AsyncIoStream> stream;
+  kj::Own<gated_stream> stream;
   capnp::TwoPartyClient rpc;
   wire::Bootstrap::Client bootstrap;
 
+  // What comes back now.
   template <class Request>
   auto ask(Request& request) {
     return n.get<response_of<Request>>(request.send());
   }
+  // Sends, and looks for the answer later.
+  template <class Request>
+  auto begin(Request& request) {
+    using response = response_of<Request>;
+    auto slot = std::make_shared<kj::Maybe<response>>();
+    waiting.push_back(kj::Promise<response>{request.send()}
+                          .then([slot](response&& r) { *slot = kj::mv(r); })
+                          .eagerlyEvaluate([](kj::Exception&&) {}));
+    n.settle();
+    return slot;
+  }
+  std::vector<kj::Promise<void>> waiting;
+
   template <class Params, class Results>
   static Results results_of(const capnp::Request<Params, Results>&);
   template <class Request>
