@@ -3,6 +3,7 @@
 #include "actors/type_ids.hpp"
 #include "node/health.hpp"
 #include "node/rpc/change.hpp"
+#include "node/rpc/requests.hpp"
 #include "node/rpc/translate.hpp"
 
 #include <caf/send.hpp>
@@ -19,12 +20,10 @@ public:
   explicit admin(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> createTopic(CreateTopicContext context) override {
-    auto in = context.getParams().getRequest();
+    auto asked = read_create_topic_request(context.getParams().getRequest());
+    if (!asked) return fail(context, asked.error());
     auto command = std::make_shared<actors::create_topic_command>();
-    command->request.name = text_of(in.getName());
-    command->request.partitions = in.getPartitions();
-    command->request.replicas = in.getReplicas();
-    command->request.config = read_settings(in.getConfig());
+    command->request = std::move(*asked);
     return change(c_, std::move(command)).then([this, context](result<committed_change> done) mutable {
       if (!done) return fail(context, done.error());
       // The caller may produce as soon as it hears: wait until what this node leads is led.
@@ -45,12 +44,11 @@ public:
   }
 
   kj::Promise<void> alterTopic(AlterTopicContext context) override {
-    auto in = context.getParams().getRequest();
+    auto asked = read_alter_topic_request(context.getParams().getRequest());
+    if (!asked) return fail(context, asked.error());
     auto command = std::make_shared<actors::alter_topic_command>();
-    auto name = text_of(in.getName());
-    command->request.name = name;
-    command->request.partitions = in.getPartitions();
-    command->request.config = read_settings(in.getConfig());
+    auto name = asked->name;
+    command->request = std::move(*asked);
     return change(c_, std::move(command)).then([this, context, name](result<committed_change> done) mutable {
       if (!done) return fail(context, done.error());
       return all_ready(*c_).then([this, context, name, done = *done]() mutable {

@@ -207,10 +207,17 @@ TEST_CASE("rpc: records that make no batch are refused before memory is taken fo
   auto none = records_request(c, 0);
   CHECK(name_of(c.ask(none).getError()) == "invalid_argument");
 
-  auto claimed = records_request(c, 0);
-  claim_entries(capnp::toAny(claimed.getRequest()), 1, (1u << 20) + 1);
-  CHECK(name_of(c.ask(claimed).getError()) == "message_too_large");
-
+  for (unsigned count : {100u, (1u << 20) - 1}) {
+    auto claimed = records_request(c, 0);
+    claim_entries(capnp::toAny(claimed.getRequest()), 1, count);
+    CHECK(name_of(c.ask(claimed).getError()) == "malformed_message");
+    auto headers = records_request(c, 1);
+    claim_entries(capnp::toAny(headers.getRequest().getRecords()[0]), 2, std::min(count, 65'536u));
+    CHECK(name_of(c.ask(headers).getError()) == "malformed_message");
+  }
+  auto many = records_request(c, 0);
+  claim_entries(capnp::toAny(many.getRequest()), 1, (1u << 20) + 1);
+  CHECK(name_of(c.ask(many).getError()) == "message_too_large");
   auto headers = records_request(c, 1);
   claim_entries(capnp::toAny(headers.getRequest().getRecords()[0]), 2, headers_per_record_max + 1);
   CHECK(name_of(c.ask(headers).getError()) == "message_too_large");
