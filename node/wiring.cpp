@@ -266,7 +266,7 @@ void running_node::serve_http() {
   keep(budget_metrics(metrics_, "replies", replies_));
   keep(rpc_listener_metrics(metrics_, *rpc_));
   keep(actor_metrics(metrics_, env_));
-  keep(storage_metrics(metrics_, env_, settings_.data));
+  keep(storage_metrics(metrics_, env_));
   keep(health_metrics(metrics_, env_));
   if (!http_socket_) return;
   http_handlers handlers;

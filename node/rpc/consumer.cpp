@@ -22,6 +22,9 @@ public:
     auto partition = local_leader(*routes, asked->topic, asked->partition);
     if (!partition) return fail(context, partition.error());
 
+    auto place = c_->park();
+    if (!place) return fail(context, place.error());
+
     auto command = std::make_shared<actors::fetch_command>();
     command->from = asked->from;
     command->bytes_min = asked->bytes_min;
@@ -62,7 +65,7 @@ public:
           out.setLogStart(got.log_start.value());
           out.setNextOffset(got.next.value());
         })
-        .attach(kj::mv(watch));
+        .attach(kj::mv(watch), std::move(*place));
   }
 
   kj::Promise<void> offset(OffsetContext context) override {

@@ -55,7 +55,10 @@ public:
     context.releaseParams();
     context.allowCancellation();
     auto asked = std::make_shared<const metadata_request>(std::move(*read));
-    if (asked->at_least <= c_->node.env->routes->load()->index) return create_and_answer(context, asked);
+    auto place = c_->park();
+    if (!place) return fail(context, place.error());
+    if (asked->at_least <= c_->node.env->routes->load()->index)
+      return create_and_answer(context, asked).attach(std::move(*place));
     auto made = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
     auto wait = std::make_shared<actors::index_wait>();
     wait->index = asked->at_least;
@@ -72,7 +75,8 @@ public:
         .then([this, context, asked](result<metadata_index> reached) mutable -> kj::Promise<void> {
           if (!reached) return fail(context, reached.error());
           return create_and_answer(context, asked);
-        });
+        })
+        .attach(std::move(*place));
   }
 
 private:

@@ -233,3 +233,41 @@ TEST_CASE("rpc: what waits to be read by one peer is bounded", "[node][rpc]") {
     CHECK(*slot != nullptr);               // each was answered
   CHECK_FALSE(c.fetch("t", 0).hasError()); // and there is room again
 }
+
+TEST_CASE("rpc: calls that wait are counted per connection, and above the cap are told so", "[node][rpc]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  rpc_session c{n}, other{n};
+  c.create("t", 2); // a partition has a cap of its own
+  auto park = [](rpc_session& from, int32_t partition) {
+    auto request = from.consumer.fetchRequest();
+    from.fill(request.initRequest(), "t", 0, 60'000);
+    request.getRequest().getPosition().setPartition(partition);
+    return request.send();
+  };
+  std::vector<kj::Promise<void>> waiting;
+  size_t woken = 0;
+  for (size_t i = 0; i < parked_calls_max; ++i) {
+    waiting.push_back(park(c, static_cast<int32_t>(i % 2))
+                          .then([&](auto&&) { ++woken; })
+                          .eagerlyEvaluate([](kj::Exception&&) {}));
+    if (i % 512 == 0) n.settle();
+  }
+  n.settle();
+  CHECK(woken == 0);
+  auto above = c.fetch("t", 0);
+  CHECK(name_of(above.getError()) == "overloaded");
+  CHECK_THAT(message_of(above.getError()),
+             Contains(std::to_string(parked_calls_max)) && Contains("another connection"));
+  auto metadata = c.session.metadataRequest();
+  metadata.initRequest().setAtLeast(1'000'000);
+  CHECK(name_of(c.ask(metadata).getError()) == "overloaded");
+  CHECK_FALSE(other.fetch("t", 0).hasError()); // others are not meant
+  waiting.pop_back();                          // one goes away
+  n.settle();
+  CHECK_FALSE(c.fetch("t", 0).hasError());
+  other.produce("t", 1, 0);
+  other.produce("t", 1, 1);
+  CHECK(woken == parked_calls_max - 1);
+  CHECK_FALSE(c.fetch("t", 0).hasError());
+}

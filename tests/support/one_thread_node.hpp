@@ -109,6 +109,12 @@ public:
     }
     PESSOA_ASSERT(false, "the node never settles");
   }
+  // A little of what can happen now.
+  void step() {
+    net.run();
+    if (scheduler().try_run_once()) return;
+    if (!step(reads)) step(commits);
+  }
   void pass(duration span) {
     for (auto end = time.now() + span;;) {
       settle();

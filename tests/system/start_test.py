@@ -2,10 +2,11 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
-from world import PATIENCE, World
+from world import BINARY, PATIENCE, World
 
 
 class Start(World):
@@ -16,6 +17,19 @@ class Start(World):
         self.assertEqual(node.end(signal.SIGTERM), 0)
         node = self.start(new=False)  # a known directory needs no flag
         self.assertEqual(node.end(signal.SIGINT), 0)
+
+    def test_a_signal_while_it_starts_ends_it(self):
+        self.start().end()
+        for _ in range(10):  # at whatever moment it arrives
+            process = subprocess.Popen([BINARY, "start", "--data", self.path("data"), "--listen", "127.0.0.1:0", "--http-listen",
+                                        "off"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
+            told = process.stderr.readline()  # it says what it does: its signals are taken by now
+            process.send_signal(signal.SIGTERM)
+            told += process.stderr.read()
+            process.stderr.close()
+            self.assertEqual(process.wait(PATIENCE), 0, told)
+        node = self.start(new=False)
+        self.assertEqual(node.end(), 0)
 
     def test_starting_the_command_takes_no_time_worth_mentioning(self):
         begun = time.monotonic()
