@@ -60,6 +60,53 @@ TEST_CASE("rpc: a topic's life, and what cannot be done with it", "[node][rpc]")
   CHECK(name_of(describe(c, "t").getError()) == "unknown_topic");
 }
 
+TEST_CASE("rpc: lists that claim more than anybody means are refused before memory is taken for them",
+          "[node][rpc]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  rpc_session c{n};
+  std::vector<std::pair<std::string, std::string>> settings(101, {"retention.ms", "1"});
+  CHECK(name_of(c.create("t", 1, settings).getError()) == "invalid_config");
+  settings.pop_back();
+  CHECK_FALSE(c.create("t", 1, settings).hasError());
+  auto change = alter(c, "t", -1);
+  change.getRequest().initConfig(101);
+  CHECK(name_of(c.ask(change).getError()) == "invalid_config");
+  auto names = c.session.metadataRequest();
+  names.initRequest().initTopics(200'000);
+  CHECK(name_of(c.ask(names).getError()) == "message_too_large");
+}
+
+TEST_CASE("rpc: a question about a partition whose leader has just ended is sent elsewhere", "[node][rpc]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  rpc_session c{n};
+  c.create("t");
+  caf::anon_send_exit(n.node->service().env->routes->load()->find("t")->partitions[0].local,
+                      caf::exit_reason::kill);
+  n.settle();
+  CHECK(name_of(describe(c, "t").getDescription().getPartitions()[0].getError()) == "not_leader");
+  CHECK(name_of(delete_records(c, "t", 0, -1).getError()) == "not_leader");
+}
+
+TEST_CASE("rpc: a node that cannot hold more partitions says so, and what to do", "[node][rpc]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  rpc_session c{n};
+  n.hold_reads = true; // no log of these is opened
+  auto full = c.admin.createTopicRequest();
+  full.initRequest().setName("full");
+  full.getRequest().setPartitions(partitions_per_topic_max);
+  auto first = c.begin(full);
+  auto again = c.admin.createTopicRequest();
+  again.initRequest().setName("also-full");
+  again.getRequest().setPartitions(partitions_per_topic_max);
+  auto second = c.begin(again);
+  auto refused = c.create("one-more");
+  CHECK(name_of(refused.getError()) == "invalid_partitions");
+  CHECK_THAT(message_of(refused.getError()), Contains("delete topics"));
+}
+
 TEST_CASE("rpc: describe tells each partition, and which is offline why", "[node][rpc]") {
   one_thread_node n;
   REQUIRE(n.start().ok());
