@@ -4,6 +4,8 @@
 #include "schema/record_batch.hpp"
 #include "schema/wire/convert.hpp"
 
+#include <capnp/any.h>
+
 #include <algorithm>
 
 namespace pessoa::node {
@@ -28,24 +30,18 @@ result<produce_target> read_target(Request in) {
 
 byte_view view_of(capnp::Data::Reader in) { return {in.begin(), in.size()}; }
 
-// An entry without a byte in the message costs its sender nothing, and us a record: there are at most as many entries as
-// the message has words.
-class entry_allowance {
-public:
-  explicit entry_allowance(uint64_t words) : left_(words), words_(words) {}
-  result<void> take(uint64_t entries) {
-    if (entries > left_)
-      return error{ec::malformed_message, "the lists of the request claim more entries than its "
-                                              + std::to_string(words_) + " words can hold"};
-    left_ -= entries;
-    return {};
-  }
+// An entry without a byte in the message costs its sender nothing, and us a record: such a list may claim any number. (A
+// sum over the message would not do: parts that are pointed to twice count twice.)
+template <class List>
+result<void> check_entries(List list) {
+  if (list.size() == 0) return {};
+  capnp::AnyStruct::Reader first{list[0]};
+  if (first.getDataSection().size() > 0 || first.getPointerSection().size() > 0) return {};
+  return error{ec::malformed_message, "a list claims " + std::to_string(list.size())
+                                          + " entries, of which none has a byte in the message"};
+}
 
-private:
-  uint64_t left_, words_;
-};
-
-result<record_view> read_record(wire::Record::Reader in, timestamp now, entry_allowance& allowed) {
+result<record_view> read_record(wire::Record::Reader in, timestamp now) {
   record_view view;
   view.time = in.getTimestamp() < 0 ? now : timestamp{in.getTimestamp()};
   if (auto key = in.getKey(); key.isSome()) view.key = view_of(key.getSome());
@@ -55,7 +51,7 @@ result<record_view> read_record(wire::Record::Reader in, timestamp now, entry_al
     return error{ec::message_too_large, "a record has " + std::to_string(headers.size())
                                             + " headers, at most " + std::to_string(headers_per_record_max)
                                             + " are possible"};
-  PESSOA_CHECK(allowed.take(headers.size()));
+  PESSOA_CHECK(check_entries(headers));
   for (auto header : headers) {
     header_view out{{header.getKey().cStr(), header.getKey().size()}, std::nullopt};
     if (auto value = header.getValue(); value.isSome()) out.value = view_of(value.getSome());
@@ -70,11 +66,10 @@ result<std::vector<uint8_t>> build_batch(wire::ProduceRecordsRequest::Reader in,
   if (records.size() > static_cast<size_t>(batch_builder::records_max))
     return error{ec::message_too_large, std::to_string(records.size()) + " records were sent, at most "
                                             + std::to_string(batch_builder::records_max) + " make one batch"};
-  entry_allowance allowed{in.totalSize().wordCount};
-  PESSOA_CHECK(allowed.take(records.size()));
+  PESSOA_CHECK(check_entries(records));
   batch_builder builder;
   for (auto record : records) {
-    PESSOA_TRY(auto view, read_record(record, now, allowed));
+    PESSOA_TRY(auto view, read_record(record, now));
     if (builder.size() + batch_builder::upper_bound(view) > message_bytes_max)
       return error{ec::message_too_large,
                    "the records make a batch above " + std::to_string(message_bytes_max) + " bytes"};

@@ -71,7 +71,7 @@ std::string read(uint8_t kind, capnp::MessageReader& message, size_t words) {
     PESSOA_ASSERT(facts.ok(), to_string(facts.error()));
     // Nor does a record come out of nothing.
     auto records = static_cast<size_t>(facts->header.record_count);
-    PESSOA_ASSERT(records <= words, records, words);
+    PESSOA_ASSERT(records <= words * sizeof(capnp::word), records, words);
     told.assign(asked.batch.begin(), asked.batch.end());
     break;
   }
