@@ -17,9 +17,9 @@ namespace {
 
 constexpr int exit_ok = 0, exit_failed = 1, exit_usage = 2;
 
-// What the main thread waits for, by sigwait: SIGTERM and SIGINT, and SIGUSR1, by which the node tells that it is ready or
-// cannot be. Every thread made later inherits the mask.
-constexpr int has_news = SIGUSR1;
+// What the main thread waits for, by sigwait: SIGTERM and SIGINT, and SIGUSR2, by which the node tells that it is ready or
+// cannot be (KJ reserves SIGUSR1). Every thread made later inherits the mask.
+constexpr int has_news = SIGUSR2;
 sigset_t block_stop_signals() {
   sigset_t set;
   sigemptyset(&set);
