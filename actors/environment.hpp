@@ -10,6 +10,8 @@
 #include "schema/seams/random.hpp"
 #include "schema/seams/thread_pool.hpp"
 
+#include <caf/fwd.hpp>
+
 #include <atomic>
 #include <functional>
 #include <string>
@@ -46,6 +48,8 @@ struct environment {
   std::function<result<std::string>(const partition_key&)> create_partition; // its path; ok when it is there
   std::function<result<void>(const partition_key&)> delete_partition;        // gone for every later start
   std::function<result<std::vector<partition_key>>()> list_partitions;
+  // Hears of every actor that begins; for a simulator, which ends a node in the middle of its life. May be empty.
+  std::function<void(const caf::actor_addr&)> born;
   // Something that cannot be: logs and ends the process, which restarts from disk.
   std::function<void(const std::string& what)> fatal;
 };

@@ -15,6 +15,7 @@ namespace pessoa::actors {
 // To be called first in every behaviour.
 template <class Self>
 void supervise(Self* self, environment* env, const char* role) {
+  if (env->born) env->born(self->address());
   self->set_exception_handler([env, role](std::exception_ptr& thrown) -> caf::error {
     std::string what = "unknown exception";
     try {

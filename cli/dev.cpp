@@ -95,9 +95,7 @@ void choose_ports(console& term, dev_node& node) {
     return address;
   };
   node.at.rpc = choose(18880, "clients");
-  node.at.peer = choose(18881, "peers");
   node.at.http = choose(18882, "HTTP");
-  node.at.kafka = choose(9092, "Kafka");
 }
 
 void next_steps(console& term, const dev_cluster& cluster) {

@@ -165,9 +165,11 @@ int conclude(console& term, const produce_options& o, const summary& s, const st
 }
 
 client::result<client::topic_info> find_topic(console& term, const produce_options& o,
-                                              const client::cluster& cluster) {
+                                              const client::cluster& cluster,
+                                              const client::producer& producer) {
+  if (!o.create) return producer.topic(o.topic); // which the node may create for a writer
   auto topic = cluster.topic(o.topic);
-  if (topic || topic.error().code != ec::unknown_topic || !o.create) return topic;
+  if (topic || topic.error().code != ec::unknown_topic) return topic;
   auto created = create_topic(term, cluster, {o.topic, {}, {}, {}});
   // Somebody was faster: that is as good.
   if (!created && created.error().code == ec::topic_exists) return cluster.topic(o.topic);
@@ -210,10 +212,10 @@ int produce(console& term, produce_options& o) {
                                       ? static_cast<int>(exit_unhealthy)
                                       : status_of(cluster.error().code));
   announce(term, *cluster);
-  auto topic = find_topic(term, o, *cluster);
-  if (!topic) return ended(topic.error(), status_of(topic.error().code));
   auto producer = client::producer::create(*cluster, settings);
   if (!producer) return ended(producer.error(), status_of(producer.error().code));
+  auto topic = find_topic(term, o, *cluster, *producer);
+  if (!topic) return ended(topic.error(), status_of(topic.error().code));
   if (term.input_is_terminal() && o.files.front() == "-" && term.error_is_terminal())
     term.say("reading records from the terminal, one per line; Ctrl-D ends");
 

@@ -123,6 +123,15 @@ result<void> producer::try_send(std::string_view topic, const record& record, de
   return try_send(topic, lent{record}.ref, std::move(done));
 }
 
+result<topic_info> producer::topic(std::string_view name) const {
+  return state_->home->wait<topic_info>([name = std::string{name}](engine& core) {
+    return core.topic(name, engine::purpose::write).then([](result<known_topic> topic) -> result<topic_info> {
+      PESSOA_TRY(auto found, topic);
+      return std::move(found.info);
+    });
+  });
+}
+
 result<void> producer::flush(std::chrono::milliseconds timeout) {
   auto& core = *state_->core;
   if (state_->home->on_loop()) return {ec::invalid_argument, "flush() was called from a callback"};

@@ -191,7 +191,7 @@ void http_server::stop(std::function<void()> done) {
 
 http_server::~http_server() {
   if (stopped_) return;
-  run_on(loop_, [place = room_] { *place = nullptr; });
+  loop_.post([place = std::move(room_)] { *place = nullptr; });
 }
 
 } // namespace pessoa::node

@@ -42,9 +42,10 @@ public:
   static std::unique_ptr<http_server> start(std::shared_ptr<listening_socket> socket,
                                             std::shared_ptr<io_loop> loop, http_handlers handlers,
                                             http_server_options options);
-  // Closes the socket and every connection, and waits. Not on the loop.
+  // Never waits: socket and connections go when the loop gets to it or ends. What the handlers refer to must live until
+  // then; who cannot promise that calls stop() first.
   ~http_server();
-  // The same without waiting; `done` is called once, on the loop. Once.
+  // Closes the socket and every connection; `done` is called once, on the loop. Once.
   void stop(std::function<void()> done);
 
   [[nodiscard]] uint16_t port() const { return port_; }

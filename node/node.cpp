@@ -7,6 +7,9 @@
 #include <csignal>
 #include <cstdio>
 #include <future>
+#include <mutex>
+#include <optional>
+#include <unistd.h>
 
 namespace pessoa::node {
 
@@ -14,15 +17,46 @@ namespace {
 
 constexpr int exit_ok = 0, exit_failed = 1, exit_usage = 2;
 
-// SIGTERM and SIGINT are taken by sigwait on the main thread; every thread made later inherits the mask.
+// What the main thread waits for, by sigwait: SIGTERM and SIGINT, and SIGUSR2, by which the node tells that it is ready or
+// cannot be (KJ reserves SIGUSR1). Every thread made later inherits the mask.
+constexpr int has_news = SIGUSR2;
 sigset_t block_stop_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, has_news);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return set;
+}
+
+// Whether the node is ready; said once, on one of its threads, read on the main thread.
+class readiness {
+public:
+  void say(result<void> outcome) {
+    {
+      std::lock_guard guard{mutex_};
+      said_ = std::move(outcome);
+    }
+    ::kill(::getpid(), has_news);
+  }
+  [[nodiscard]] std::optional<result<void>> said() const {
+    std::lock_guard guard{mutex_};
+    return said_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::optional<result<void>> said_;
+};
+
+// Until the node has said something or it is told to stop; which signal it was.
+int next_signal(const sigset_t& signals) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) != 0) {
+  }
+  return signal;
 }
 
 int fail(const error& why) {
@@ -56,24 +90,34 @@ int run_node(const node_settings& settings) {
     std::abort();
   };
 
-  std::promise<result<void>> ready;
-  auto node = running_node::start(settings, std::move(seams), [&ready](result<void> r) { ready.set_value(std::move(r)); });
+  auto readiness_said = std::make_shared<readiness>();
+  auto node = running_node::start(settings, std::move(seams),
+                                  [readiness_said](result<void> r) { readiness_said->say(std::move(r)); });
   if (!node) return fail(node.error());
-  auto up = ready.get_future().get();
-  if (up) {
+  std::optional<result<void>> up; // empty: told to stop while it recovers
+  bool told_to_stop = false;
+  while (!up && !told_to_stop) {
+    told_to_stop = next_signal(stop_signals) != has_news;
+    up = readiness_said->said();
+  }
+  bool ready = up && up->ok();
+  if (ready && !told_to_stop) {
     std::printf("%s\n", (*node)->ready_line().c_str());
     std::fflush(stdout);
-    int signal = 0;
-    sigwait(&stop_signals, &signal);
-    log->info("node", "stopping");
+    while (next_signal(stop_signals) == has_news) {
+    }
+    told_to_stop = true;
   }
+  if (told_to_stop) log->info("node", ready ? "stopping" : "stopping before it was ready");
   // Also when it could not be ready: actors run, and logs are open.
   std::promise<result<void>> stopped;
   (*node)->stop([&stopped](result<void> r) { stopped.set_value(std::move(r)); });
   auto end = stopped.get_future().get();
   node->reset();
-  if (!up) return fail(up.error());
-  if (!end) return fail(end.error());
+  if (up && !up->ok()) return fail(up->error());
+  // Who ends a recovery half-way has not closed what was not open: the next start looks at everything, which is no failure.
+  if (!end && !ready) log->info("node", "the next start recovers again: " + to_string(end.error()));
+  if (!end && ready) return fail(end.error());
   log->info("node", "stopped");
   return exit_ok;
 }

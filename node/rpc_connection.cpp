@@ -1,5 +1,6 @@
 #include "node/rpc_connection.hpp"
 
+#include "node/rpc/requests.hpp"
 #include "schema/assert.hpp"
 
 #include <capnp/rpc.capnp.h>
@@ -8,17 +9,6 @@
 namespace pessoa::node {
 
 namespace {
-
-// Cap'n Proto counts words read of one message; a message fits four times into it, so that reading a field
-// twice is no offence, and a pointer bomb is. It is also the most that can be sent at once.
-capnp::ReaderOptions reader_options() {
-  capnp::ReaderOptions out;
-  out.traversalLimitInWords = 4 * rpc_message_bytes_max / sizeof(capnp::word);
-  out.nestingLimit = 16;
-  return out;
-}
-static_assert(4 * rpc_message_bytes_max >= 2 * rpc_message_bytes_max,
-              "the filter's largest message can be read");
 
 size_t words(size_t bytes) { return bytes / sizeof(capnp::word); }
 
@@ -57,7 +47,7 @@ rpc_connection::rpc_connection(uint64_t id, acceptor::connection accepted, io_lo
                                         refused_.fulfiller->fulfill();
                                       })),
       network_(kj::heap<capnp::TwoPartyVatNetwork>(*filter_, capnp::rpc::twoparty::Side::SERVER,
-                                                   reader_options())) {
+                                                   rpc_reader_options())) {
   context_->connection_ = this;
   KJ_ON_SCOPE_FAILURE(context_->connection_ = nullptr); // the factory threw
   rpc_ = kj::heap(capnp::makeRpcServer(*network_, factory(context_)));

@@ -72,6 +72,11 @@ public:
     });
   }
 
+  // Everything goes, without a word, when the loop gets to it or ends.
+  void drop() {
+    loop_.post([self = shared_from_this()] { self->room_ = nullptr; });
+  }
+
   [[nodiscard]] const stream_traffic& traffic() const { return traffic_; }
 
 private:
@@ -199,7 +204,9 @@ rpc_listener::start(std::shared_ptr<listening_socket> socket, std::vector<std::s
 }
 
 rpc_listener::~rpc_listener() {
-  if (!stopped_) stop();
+  if (stopped_) return;
+  for (auto& l : lanes_)
+    l->drop();
 }
 
 void rpc_listener::stop(std::function<void()> done) {

@@ -48,7 +48,9 @@ public:
   start(std::shared_ptr<listening_socket> socket, std::vector<std::shared_ptr<io_loop>> loops,
         std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory, rpc_listener_options options,
         rpc_listener_hooks hooks = {});
-  // Stops and waits, unless it was stopped. Not on one of the loops.
+  // Never waits. A listener that was not stopped is dropped as by a crash: its loops let go of every connection, without a
+  // word, when they get to it or end. What hooks and factory refer to must live until then; who cannot promise that calls
+  // stop() first.
   ~rpc_listener();
 
   // Closes the socket, tells every client, gives them their farewell, closes. `done` is called once, on one

@@ -74,7 +74,8 @@ struct loaded_settings {
   node_settings settings;
   std::map<std::string, std::string>
       origin;                        // setting -> "--listen", "PESSOA_LISTEN", "node.toml" or "default"
-  std::vector<std::string> warnings; // PESSOA_ variables that are not settings
+  std::vector<std::string>
+      warnings; // PESSOA_ variables that are not settings, listeners that are not built yet
 };
 
 // Errors: invalid_argument with source, key and value. A variable PESSOA_X that resembles no setting is a

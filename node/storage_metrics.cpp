@@ -48,8 +48,7 @@ metric_handles actor_metrics(metrics_registry& registry, const actors::environme
   };
 }
 
-metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env,
-                               const std::string& data) {
+metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env) {
   auto* commits = env.commits;
   using counters = persistence::commit_counters;
   auto count = [&](const char* name, const char* help, uint64_t counters::*field, metric_labels labels = {}) {
@@ -57,8 +56,9 @@ metric_handles storage_metrics(metrics_registry& registry, const actors::environ
         name, help, labels, [commits, field] { return static_cast<double>(commits->counters().*field); });
   };
   auto space = [&](const char* name, const char* help, uint64_t persistence::space_info::*field) {
-    return registry.gauge(name, help, {}, [disk = env.disk, data, field] {
-      auto found = disk->space(data);
+    // As it was last seen: a disk that hangs must not hang this page.
+    return registry.gauge(name, help, {}, [commits, field] {
+      auto found = commits->space();
       return found ? static_cast<double>((*found).*field) : -1.0;
     });
   };

@@ -9,9 +9,8 @@ namespace pessoa::node {
 // pessoa_records_..., pessoa_batches_..., pessoa_partitions_..., pessoa_request_errors_total
 metric_handles actor_metrics(metrics_registry& registry, const actors::environment& env);
 
-// pessoa_storage_...; `data` is the data directory, for its free space.
-metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env,
-                               const std::string& data);
+// pessoa_storage_...
+metric_handles storage_metrics(metrics_registry& registry, const actors::environment& env);
 
 // What the start had to do before the node could serve.
 struct recovery_figures {

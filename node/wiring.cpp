@@ -111,6 +111,7 @@ result<void> running_node::open_directory() {
       seams_.log->warn("node", "unknown name in the topics directory, left as it is: " + pessoa::quoted(name));
     return std::move(list.partitions);
   };
+  env_.born = seams_.born;
   env_.fatal = seams_.fatal;
   return {};
 }
@@ -267,8 +268,8 @@ void running_node::serve_http() {
   keep(budget_metrics(metrics_, "replies", replies_));
   keep(rpc_listener_metrics(metrics_, *rpc_));
   keep(actor_metrics(metrics_, env_));
-  keep(storage_metrics(metrics_, env_, settings_.data));
   keep(recovery_metrics(metrics_, recovery_));
+  keep(storage_metrics(metrics_, env_));
   keep(health_metrics(metrics_, env_));
   if (!http_socket_) return;
   http_handlers handlers;

@@ -40,6 +40,8 @@ struct node_seams {
   std::function<std::unique_ptr<thread_pool>(size_t threads, std::string name)> make_pool;
   // The last word on the actor system's configuration (the simulator brings its own scheduler). May be empty.
   std::function<void(caf::actor_system_config&)> configure_actors;
+  // Hears of every actor (actors/environment.hpp). May be empty.
+  std::function<void(const caf::actor_addr&)> born;
   // Something that cannot be. Must not return in production.
   std::function<void(const std::string&)> fatal;
 };

@@ -49,8 +49,10 @@ public:
   // Waits for the running round; drops what waits.
   virtual ~commit_service() = default;
 
-  // Frames that the journal holds for a log, for partition_log::open. Each log may take them once.
+  // Frames that the journal holds for a log, for partition_log::open. Each log may take them once ...
   virtual journal_frames recovered(const partition_key& key) = 0;
+  // ... and once more after this: it could not be opened with them, and will be tried again.
+  virtual void recovered_in_vain(const partition_key& key) = 0;
   // Every log that will come back has taken its frames and synced them: the old journal can go. Blocking.
   virtual result<void> recovery_complete() = 0;
 
@@ -67,6 +69,11 @@ public:
   [[nodiscard]] virtual commit_counters counters() const = 0;
   // The refusal that is in force while the disk is below the reserve; nullopt when writes are taken.
   [[nodiscard]] virtual std::optional<error> refusing() const = 0;
+  // Room on the disk as it was last seen: at each round, and when look_at_space() asks; nullopt while nobody can say.
+  // Never blocks.
+  [[nodiscard]] virtual std::optional<space_info> space() const = 0;
+  // Soon, on the pool; for upkeep, when nothing is committed. Never blocks.
+  virtual void look_at_space() const = 0;
 };
 
 } // namespace pessoa::persistence

@@ -39,6 +39,7 @@ group_commit::~group_commit() {
 
 result<void> group_commit::open() {
   PESSOA_CHECK(create_directories_durably(env_, directory_));
+  if (auto space = env_.space(directory_)) space_ = *space;
   PESSOA_TRY(recovery_, journal_recovery::read(env_, directory_));
   // Eight files: a trim frees an eighth, and waits for an eighth's logs.
   journal_ = std::make_unique<journal>(
@@ -119,7 +120,13 @@ void group_commit::run_round(const std::shared_ptr<round>& now) {
 
 std::optional<error> group_commit::short_of_space(uint64_t bytes) const {
   auto space = env_.space(directory_);
-  if (!space.ok()) return space.error();
+  std::lock_guard lock{mutex_};
+  // Who cannot say how much is free has not said that it is too little: a write that does not fit tells itself.
+  if (!space.ok()) {
+    space_.reset();
+    return refusing_;
+  }
+  space_ = *space;
   if (space->free_bytes >= settings_.reserve_bytes && space->free_bytes - settings_.reserve_bytes >= bytes)
     return {};
   return error{ec::disk_full, mib(space->free_bytes) + " of " + mib(space->total_bytes) + " are free in "
@@ -135,7 +142,7 @@ void group_commit::check_space(round& now) {
   auto refused = short_of_space(2 * bytes); // segments and journal
   {
     std::lock_guard lock{mutex_};
-    refusing_ = refused && refused->code == ec::disk_full ? refused : std::nullopt;
+    refusing_ = refused;
     probed_ = time_.now();
   }
   for (auto& r : now.requests) {
@@ -154,12 +161,26 @@ void group_commit::check_space(round& now) {
 std::optional<error> group_commit::refusing() const {
   std::lock_guard lock{mutex_};
   // Who is refused sends nothing, so nothing but this would notice that there is room again.
-  if (refusing_ && !probing_ && !stopping_ && time_.now() - probed_ >= space_probe_interval) {
-    probing_ = true;
-    auto alive = std::make_shared<job_count>(*this);
-    pool_.post([this, alive] { probe_space(); });
-  }
+  if (refusing_ && time_.now() - probed_ >= space_probe_interval) probe_soon();
   return refusing_;
+}
+
+std::optional<space_info> group_commit::space() const {
+  std::lock_guard lock{mutex_};
+  return space_;
+}
+
+void group_commit::look_at_space() const {
+  std::lock_guard lock{mutex_};
+  probe_soon();
+}
+
+// Requires: mutex_ held.
+void group_commit::probe_soon() const {
+  if (probing_ || stopping_) return;
+  probing_ = true;
+  auto alive = std::make_shared<job_count>(*this);
+  pool_.post([this, alive] { probe_space(); });
 }
 
 void group_commit::probe_space() const {

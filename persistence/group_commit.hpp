@@ -24,6 +24,7 @@ public:
   result<void> open();
 
   journal_frames recovered(const partition_key& key) override;
+  void recovered_in_vain(const partition_key& key) override;
   result<void> recovery_complete() override;
   void commit(std::shared_ptr<partition_log> log, std::vector<frame_input> frames,
               std::function<void(commit_outcome)> done) override;
@@ -31,6 +32,8 @@ public:
   result<void> detach(partition_log& log) override;
   [[nodiscard]] commit_counters counters() const override;
   [[nodiscard]] std::optional<error> refusing() const override;
+  [[nodiscard]] std::optional<space_info> space() const override;
+  void look_at_space() const override;
 
 private:
   struct request {
@@ -79,6 +82,7 @@ private:
   void answered(round& now, size_t count);
   void count_failure();
   void check_space(round& now);
+  void probe_soon() const;
   void probe_space() const;
   [[nodiscard]] std::optional<error> short_of_space(uint64_t bytes) const;
 
@@ -95,6 +99,7 @@ private:
   bool stopping_ = false;
   mutable size_t jobs_ = 0;
   mutable std::optional<error> refusing_;
+  mutable std::optional<space_info> space_;
   mutable instant probed_{};
   mutable bool probing_ = false;
   commit_counters counters_;

@@ -81,6 +81,11 @@ journal_frames group_commit::recovered(const partition_key& key) {
   return recovery_.take(key);
 }
 
+void group_commit::recovered_in_vain(const partition_key& key) {
+  std::lock_guard lock{recovery_mutex_};
+  recovery_.give_back(key);
+}
+
 result<void> group_commit::recovery_complete() {
   std::lock_guard lock{recovery_mutex_};
   return recovery_.remove();

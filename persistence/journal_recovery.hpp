@@ -18,8 +18,9 @@ public:
   // Reads every journal file in `directory`. Errors: storage_failed, unsupported_version.
   static result<journal_recovery> read(storage_env& env, std::string directory);
 
-  // Reads a log's frames again; they are given once.
+  // Reads a log's frames again; they are given once, and once more after each give_back().
   journal_frames take(const partition_key& key);
+  void give_back(const partition_key& key) { taken_.erase(key); }
   [[nodiscard]] bool holds(const partition_key& key) const { return places_.count(key) > 0; }
   [[nodiscard]] bool empty() const { return numbers_.empty(); }
   // For the first file of this life.

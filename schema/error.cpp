@@ -28,7 +28,7 @@ const std::vector<error_info> table = {
   {ec::message_too_large, "message_too_large", 10, c::request, "send smaller records, or raise the topic's max.message.bytes"},
   {ec::corrupt_message, "corrupt_message", 2, c::retriable, "the bytes changed on their way: send them again"},
   {ec::malformed_message, "malformed_message", 42, c::request, "the other side does not speak this protocol correctly"},
-  {ec::unknown_topic, "unknown_topic", 3, c::refresh, "create it with 'pessoa topic create NAME', or check the spelling with 'pessoa topic list'"},
+  {ec::unknown_topic, "unknown_topic", 3, c::refresh, "create it with 'pessoa topic create NAME' or 'pessoa produce NAME --create', or check the spelling with 'pessoa topic list'"},
   {ec::unknown_topic_id, "unknown_topic_id", 100, c::refresh, "the topic was deleted (or deleted and created again)"},
   {ec::unknown_partition, "unknown_partition", 3, c::refresh, "'pessoa topic describe NAME' shows the partitions"},
   {ec::topic_exists, "topic_exists", 36, c::request, "choose another name, or pass --if-not-exists"},

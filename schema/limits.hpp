@@ -8,6 +8,10 @@ namespace pessoa {
 
 inline constexpr size_t topic_name_bytes_max = 249;          // Kafka's
 inline constexpr int32_t partitions_per_topic_max = 10'000;
+inline constexpr size_t partitions_per_node_max =
+    20'000; // replicas on one node; each is a log, two actors and a route
+inline constexpr size_t parked_calls_max =
+    16'384; // of one connection: calls that wait for something to happen
 // Kafka has no such limit; without one, 64 MiB of expanded zeros would be 32 million headers for the reader to hold.
 inline constexpr size_t headers_per_record_max = 65'536;
 inline constexpr size_t rpc_segments_max = 16;               // of one incoming Cap'n Proto message
@@ -18,6 +22,9 @@ inline constexpr size_t fetch_bytes_max = 4u << 20;          // what one fetch r
 inline constexpr size_t node_bytes_budget_default = 256u << 20;
 inline constexpr size_t connection_bytes_budget = 32u << 20;
 
+// One topic fits on one node, and a consumer may wait for all of it on one connection.
+static_assert(partitions_per_node_max >= size_t{partitions_per_topic_max});
+static_assert(parked_calls_max > size_t{partitions_per_topic_max});
 // After login a message may be twice the largest batch: the batch, and room for everything around it.
 static_assert(rpc_message_bytes_max * 2 >= message_bytes_max + (1u << 20));
 // A fetch reply holds at least one whole batch.

@@ -97,15 +97,18 @@ void broker_state::open_next() {
       continue;
     }
     ++opening_;
-    env_->reads->post([env = env_, key, settings = persistence::log_settings::from(topic->settings),
+    // What a failed attempt left behind was no clean stop.
+    bool clean = env_->clean_stop && !found->second.again;
+    env_->reads->post([env = env_, key, settings = persistence::log_settings::from(topic->settings), clean,
                        me = broker_actor{self}] {
       persistence::recovery_report report;
       auto open_log = [&]() -> result<std::unique_ptr<persistence::partition_log>> {
         PESSOA_TRY(auto directory, env->create_partition(key));
-        return persistence::partition_log::open(*env->disk, directory, key, settings, env->clean_stop,
+        return persistence::partition_log::open(*env->disk, directory, key, settings, clean,
                                                 env->commits->recovered(key), report);
       };
       auto log = open_log();
+      if (!log) env->commits->recovered_in_vain(key);
       caf::anon_send(me, std::make_shared<log_opened>(log_opened{key, std::move(log), std::move(report)}));
     });
   }
@@ -123,9 +126,12 @@ void broker_state::opened(log_opened& message) {
   auto* topic = image_.find(message.key.topic);
   if (!message.log) {
     entry.failure = message.log.error();
-    env_->counters->replicas_offline.fetch_add(1, std::memory_order_relaxed);
-    env_->log->fail("broker", to_string(message.key) + " cannot be opened: " + to_string(*entry.failure));
+    if (!std::exchange(entry.again, true)) {
+      env_->counters->replicas_offline.fetch_add(1, std::memory_order_relaxed);
+      env_->log->fail("broker", to_string(message.key) + " cannot be opened: " + to_string(*entry.failure));
+    }
   } else {
+    if (entry.failure) reopened(message.key, entry);
     auto box = std::make_shared<std::unique_ptr<persistence::partition_log>>(std::move(*message.log));
     auto config = topic != nullptr ? topic->settings : topic_config{};
     entry.replica = self->spawn(replica, env_, broker_actor{self}, std::move(box), config);
@@ -140,6 +146,20 @@ void broker_state::opened(log_opened& message) {
   open_next();
   changed();
   check_ready();
+}
+
+void broker_state::reopened(const partition_key& key, hosted& entry) {
+  entry.failure.reset();
+  env_->counters->replicas_offline.fetch_sub(1, std::memory_order_relaxed);
+  env_->log->info("broker", to_string(key) + " is open now");
+  // The start kept the old journal for this log's sake.
+  if (stopping_ || opening_ > 0 || !to_open_.empty()) return;
+  for (auto& each : hosted_)
+    if (each.second.failure) return;
+  env_->reads->post([env = env_] {
+    if (auto removed = env->commits->recovery_complete(); !removed)
+      env->log->warn("broker", "the old journal cannot be removed: " + to_string(removed.error()));
+  });
 }
 
 void broker_state::remove(const partition_key& key, hosted& entry) {
@@ -294,6 +314,7 @@ void broker_state::publish() {
       still.push_back(wait);
   }
   index_waits_ = std::move(still);
+  check_ready();
 }
 
 void broker_state::wait_for(const ptr<index_wait>& wait) {
@@ -315,7 +336,10 @@ void broker_state::wait_all_ready(const ptr<all_ready_wait>& wait) {
 }
 
 void broker_state::check_ready() {
-  if (ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
+  // What a stop has left unopened is not ready: who heard so would remove the journal that holds its last records.
+  if (stopping_) return;
+  // Who hears that all is ready goes by the routes: they must say so first (publish() comes back here).
+  if (publish_pending_ || ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
   ready_replicas ready;
   for (auto& [key, entry] : hosted_) {
     if (!entry.failure && !entry.removing && entry.asked_epoch != entry.leading_epoch) return;
@@ -331,8 +355,16 @@ void broker_state::check_ready() {
 void broker_state::upkeep() {
   if (stopping_) return;
   self->delayed_send(self, env_->upkeep_interval, upkeep_atom::value);
-  for (auto& [key, entry] : hosted_)
+  env_->commits->look_at_space();
+  bool room = !env_->commits->refusing();
+  for (auto& [key, entry] : hosted_) {
     if (entry.replica != nullptr && !entry.removing) self->send(entry.replica, upkeep_atom::value);
+    if (room && waits_for_room(entry)) {
+      entry.opening = true;
+      to_open_.push_back(key);
+    }
+  }
+  open_next();
   auto now = env_->time->now();
   std::erase_if(index_waits_, [now](const ptr<index_wait>& wait) {
     if (wait->deadline > now) return false;
@@ -348,8 +380,10 @@ void broker_state::stop(const ptr<broker_stop>& command) {
   if (leftovers_ != nullptr) *leftovers_ = true;
   // What was never opened is as the last life left it.
   if (!to_open_.empty() && !env_->clean_stop) stop_clean_ = false;
-  for (auto& key : std::exchange(to_open_, {}))
+  for (auto& key : std::exchange(to_open_, {})) {
+    if (hosted_.at(key).failure) stop_clean_ = false; // an attempt to open it left something behind
     hosted_.erase(key);
+  }
   for (auto& [key, entry] : hosted_)
     if (!entry.opening && !entry.ending) stop_replica(key, entry, false);
   check_stopped();

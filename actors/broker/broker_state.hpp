@@ -45,6 +45,7 @@ private:
   // One partition hosted here, from the decision to open it until its copy is closed or deleted.
   struct hosted {
     bool opening = false;
+    bool again = false;                // its log could not be opened before
     bool removing = false;             // a committed record deleted it
     bool ending = false;               // told to close or to delete; replica_gone follows
     replica_actor replica;             // null while opening and after a failed open
@@ -58,6 +59,12 @@ private:
   void reconcile(const topic_id& topic);
   void reconcile(const protocol::topic_state& topic, partition_id index);
   void open_next();
+  // Its log could not be opened because the disk was full: that passes.
+  [[nodiscard]] static bool waits_for_room(const hosted& entry) {
+    return entry.failure && entry.failure->code == ec::disk_full && entry.replica == nullptr && !entry.opening
+           && !entry.removing && !entry.ending;
+  }
+  void reopened(const partition_key& key, hosted& entry);
   void remove(const partition_key& key, hosted& entry);
   void stop_replica(const partition_key& key, hosted& entry, bool remove);
   void remove_deleted_leftovers();

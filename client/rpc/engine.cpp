@@ -290,6 +290,13 @@ void engine::follow(const std::string& topic) {
   if (followed_.insert(topic).second) refresh(true);
 }
 
+void engine::follow_to_write(const std::string& topic) {
+  if (cache_.topic(topic) != nullptr) return follow(topic);
+  cache_.forget_missing(topic);
+  followed_.insert(topic);
+  if (to_create_.insert(topic).second) refresh(true);
+}
+
 void engine::refresh(bool at_once) {
   if (stopped_) return;
   if (refreshing_) {
@@ -307,46 +314,69 @@ void engine::ask_metadata() {
   refreshing_ = true;
   refresh_again_ = refresh_at_once_ = false;
   last_refresh_ = now();
-  auto call = control_link().then([this](got_link got) -> kj::Promise<result<metadata_answer>> {
+  metadata_question q;
+  q.create = !to_create_.empty();
+  auto& names = q.create ? to_create_ : followed_;
+  q.names.assign(names.begin(), names.end());
+  auto call = control_link().then([this, q](got_link got) -> kj::Promise<result<metadata_answer>> {
     if (!got.ok()) return result<metadata_answer>{got.error()};
-    return guarded<metadata_answer>(*got, metadata_call(**got, {followed_.begin(), followed_.end()}, false));
+    return guarded<metadata_answer>(*got, metadata_call(**got, q));
   });
-  run(call.then([this](result<metadata_answer> answer) { metadata_answered(answer); }));
+  run(call.then([this, q](result<metadata_answer> answer) { metadata_answered(q, answer); }));
 }
 
-kj::Promise<result<metadata_answer>> engine::metadata_call(link& at, const std::vector<std::string>& names,
-                                                           bool all) {
+kj::Promise<result<metadata_answer>> engine::metadata_call(link& at, const metadata_question& q) {
   auto asked = at.session().metadataRequest();
   auto request = asked.initRequest();
-  auto list = request.initTopics(static_cast<capnp::uint>(names.size()));
+  auto list = request.initTopics(static_cast<capnp::uint>(q.names.size()));
   capnp::uint index = 0;
-  for (auto& name : names)
+  for (auto& name : q.names)
     list.set(index++, text(name));
-  request.setAll(all);
+  request.setAll(q.all);
+  request.setCreate(q.create);
   request.setAtLeast(cache_.index().value());
   request.setTimeoutMs(static_cast<uint32_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(config_.request_timeout / 2).count()));
   return asked.send().then(
-      [all](capnp::Response<wire::Session::MetadataResults>&& answer) -> result<metadata_answer> {
+      [all = q.all](capnp::Response<wire::Session::MetadataResults>&& answer) -> result<metadata_answer> {
         if (answer.hasError()) return error_of(answer.getError());
         return read_metadata(answer.getMetadata(), all);
       });
 }
 
-kj::Promise<result<metadata_answer>> engine::ask_metadata_of(const std::vector<std::string>& names,
-                                                             bool all) {
-  return ask<metadata_answer>("asking for metadata", repeat::always, [this, names, all](link& at) {
-    return metadata_call(at, names, all)
-        .then([this](result<metadata_answer> answer) -> result<metadata_answer> {
-          if (answer.ok() && cache_.apply(*answer) == metadata_cache::verdict::too_old)
-            return {ec::overloaded, "the node answered with metadata older than already known"};
-          return answer;
-        });
+metadata_cache::verdict engine::take(const metadata_question& q, const metadata_answer& answer) {
+  auto verdict = cache_.apply(answer);
+  if (verdict != metadata_cache::verdict::taken) return verdict;
+  for (auto at = to_create_.begin(); at != to_create_.end();) {
+    // That a topic is missing means nothing to its writer before a node was asked to create it.
+    if (!q.create) cache_.forget_missing(*at);
+    if (cache_.topic(*at) || cache_.missing(*at))
+      at = to_create_.erase(at);
+    else
+      ++at;
+  }
+  return verdict;
+}
+
+kj::Promise<result<metadata_answer>> engine::ask_metadata_of(metadata_question q) {
+  return ask<metadata_answer>("asking for metadata", repeat::always, [this, q = std::move(q)](link& at) {
+    return metadata_call(at, q).then([this, q](result<metadata_answer> answer) -> result<metadata_answer> {
+      if (answer.ok() && take(q, *answer) == metadata_cache::verdict::too_old)
+        return {ec::overloaded, "the node answered with metadata older than already known"};
+      // A topic that could not be created for a passing reason: asked again.
+      if (answer.ok() && q.create)
+        for (auto& entry : answer->missing)
+          if (entry.second.category == error_category::retriable) return entry.second;
+      return answer;
+    });
   });
 }
 
-kj::Promise<result<known_topic>> engine::topic(const std::string& name) {
-  return ask_metadata_of({name}, false).then([name](result<metadata_answer> answer) -> result<known_topic> {
+kj::Promise<result<known_topic>> engine::topic(const std::string& name, purpose why) {
+  metadata_question q;
+  q.names.push_back(name);
+  q.create = why == purpose::write;
+  return ask_metadata_of(std::move(q)).then([name](result<metadata_answer> answer) -> result<known_topic> {
     PESSOA_TRY(auto found, answer);
     for (auto& topic : found.topics)
       if (topic.info.name == name) return topic;
@@ -357,8 +387,10 @@ kj::Promise<result<known_topic>> engine::topic(const std::string& name) {
 }
 
 kj::Promise<result<std::vector<known_topic>>> engine::all_topics() {
-  return ask_metadata_of({}, true).then(
-      [](result<metadata_answer> answer) -> result<std::vector<known_topic>> {
+  metadata_question q;
+  q.all = true;
+  return ask_metadata_of(std::move(q))
+      .then([](result<metadata_answer> answer) -> result<std::vector<known_topic>> {
         PESSOA_TRY(auto found, answer);
         std::sort(found.topics.begin(), found.topics.end(),
                   [](const auto& a, const auto& b) { return a.info.name < b.info.name; });
@@ -366,18 +398,24 @@ kj::Promise<result<std::vector<known_topic>>> engine::all_topics() {
       });
 }
 
-void engine::metadata_answered(const result<metadata_answer>& answer) {
+void engine::metadata_answered(const metadata_question& q, const result<metadata_answer>& answer) {
   refreshing_ = false;
   if (stopped_) return;
-  bool taken = answer.ok() && cache_.apply(*answer) == metadata_cache::verdict::taken;
+  bool taken = answer.ok() && take(q, *answer) == metadata_cache::verdict::taken;
   bool settled = taken; // every partition we follow has a leader
+  bool others = false;  // followed, and not asked for this time
   if (taken) {
     metadata_trouble_.reset();
     for (auto& topic : answer->topics)
       for (auto& partition : topic.info.partitions)
         settled = settled && partition.leader >= 0;
-    for (auto& entry : answer->missing)
+    for (auto& entry : answer->missing) {
       if (cache_.missing(entry.first)) followed_.erase(entry.first); // whoever wants it again says so
+      if (to_create_.count(entry.first) > 0) metadata_trouble_ = entry.second;
+    }
+    if (!to_create_.empty() && q.create) settled = false;
+    for (auto& name : followed_)
+      others = others || (q.create && std::find(q.names.begin(), q.names.end(), name) == q.names.end());
   } else {
     metadata_trouble_ = answer.ok()
                             ? error{ec::overloaded, "a node answered with metadata older than already known"}
@@ -385,9 +423,9 @@ void engine::metadata_answered(const result<metadata_answer>& answer) {
   }
   refresh_failures_ = settled ? 0 : refresh_failures_ + 1;
   tell_parts();
-  if (!taken)
+  if (!taken || (q.create && !to_create_.empty()))
     refresh();
-  else if (refresh_at_once_)
+  else if (refresh_at_once_ || others || !to_create_.empty())
     refresh(true);
   else if (refresh_again_)
     refresh();

@@ -69,6 +69,8 @@ public:
   [[nodiscard]] metadata_cache& metadata() { return cache_; }
   // From now on each refresh asks for this topic too.
   void follow(const std::string& topic);
+  // The same for who is about to write: the cluster is asked to create the topic if it is not there.
+  void follow_to_write(const std::string& topic);
   // Once for all who ask meanwhile, and not more often than retry.backoff.ms unless `at_once`; look_again()
   // of the parts follows, whether it worked or not.
   void refresh(bool at_once = false);
@@ -118,7 +120,8 @@ public:
     });
   }
   // The topic's metadata, asked for now. Errors: unknown_topic and those of every question.
-  kj::Promise<result<known_topic>> topic(const std::string& name);
+  enum class purpose { read, write }; // to write: the cluster is asked to create it if it is not there
+  kj::Promise<result<known_topic>> topic(const std::string& name, purpose why = purpose::read);
   kj::Promise<result<std::vector<known_topic>>> all_topics();
 
   // Runs a call to its end: turns exceptions into errors, and ends the link when request.timeout.ms passes
@@ -216,9 +219,14 @@ private:
                                       cause_list& causes, instant deadline) const;
   kj::Promise<void> pause(uint32_t failures);
   kj::Promise<void> change_or_pause();
-  kj::Promise<result<metadata_answer>> metadata_call(link& at, const std::vector<std::string>& names,
-                                                     bool all);
-  kj::Promise<result<metadata_answer>> ask_metadata_of(const std::vector<std::string>& names, bool all);
+  struct metadata_question {
+    std::vector<std::string> names;
+    bool all = false;
+    bool create = false; // what of the names is not there
+  };
+  kj::Promise<result<metadata_answer>> metadata_call(link& at, const metadata_question& q);
+  kj::Promise<result<metadata_answer>> ask_metadata_of(metadata_question q);
+  metadata_cache::verdict take(const metadata_question& q, const metadata_answer& answer);
 
   kj::Promise<got_link> control_link();
   void dial_next_control();
@@ -228,7 +236,7 @@ private:
   [[nodiscard]] link_settings settings_for_link() const;
   void try_start(std::shared_ptr<std::function<void(result<void>)>> done, instant deadline, uint32_t attempt);
   void ask_metadata();
-  void metadata_answered(const result<metadata_answer>& answer);
+  void metadata_answered(const metadata_question& q, const result<metadata_answer>& answer);
   void tell_parts();
   void taskFailed(kj::Exception&& e) override;
 
@@ -259,6 +267,8 @@ private:
   // -- metadata ---
   metadata_cache cache_;
   std::set<std::string> followed_;
+  std::set<std::string>
+      to_create_; // of those: a writer waits for them, and no node has been asked to create them yet
   bool refreshing_ = false;
   bool refresh_again_ = false;
   bool refresh_at_once_ = false;

@@ -57,12 +57,17 @@ result<std::shared_ptr<producer_engine::topic_sink>> producer_engine::find(std::
     return why;
   }
   auto name = std::string{topic};
-  if (requested_.insert(name).second)
+  if (requested_.emplace(name, false).second)
     cluster_->loop().post([self = weak_from_this(), name] {
       auto here = self.lock();
       if (!here || here->closed_) return;
       here->cluster_->metadata().forget_missing(name);
-      here->cluster_->follow(name);
+      {
+        // Not before: what the cache said of the name until now is no answer to this question.
+        std::unique_lock lock{here->topics_mutex_};
+        here->requested_.insert_or_assign(name, true);
+      }
+      here->cluster_->follow_to_write(name);
       here->take_metadata();
     });
   return {ec::overloaded, "the metadata of topic " + quoted(topic) + " is on its way"};
@@ -505,10 +510,10 @@ void producer_engine::take_metadata() {
       }
     }
     for (auto at = requested_.begin(); at != requested_.end();) {
-      if (auto* known = cache.topic(*at))
-        topics_.insert_or_assign(*at, make_topic(*known));
-      else if (auto* missing = cache.missing(*at))
-        refused_.insert_or_assign(*at, *missing);
+      if (auto* known = cache.topic(at->first))
+        topics_.insert_or_assign(at->first, make_topic(*known));
+      else if (auto* missing = cache.missing(at->first); missing && at->second)
+        refused_.insert_or_assign(at->first, *missing);
       else {
         ++at;
         continue;

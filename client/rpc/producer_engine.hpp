@@ -121,7 +121,7 @@ private:
 
   std::shared_mutex topics_mutex_;
   std::map<std::string, std::shared_ptr<topic_sink>, std::less<>> topics_;
-  std::set<std::string, std::less<>> requested_;      // metadata asked for, not there yet
+  std::map<std::string, bool, std::less<>> requested_; // metadata not there yet; true: the loop has asked for it
   std::map<std::string, error, std::less<>> refused_; // why it is not there: told once, then asked for anew
 
   std::mutex dirty_mutex_;

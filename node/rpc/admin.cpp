@@ -2,6 +2,8 @@
 
 #include "actors/type_ids.hpp"
 #include "node/health.hpp"
+#include "node/rpc/change.hpp"
+#include "node/rpc/requests.hpp"
 #include "node/rpc/translate.hpp"
 
 #include <caf/send.hpp>
@@ -18,41 +20,38 @@ public:
   explicit admin(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> createTopic(CreateTopicContext context) override {
-    auto in = context.getParams().getRequest();
+    auto asked = read_create_topic_request(context.getParams().getRequest());
+    if (!asked) return fail(context, asked.error());
     auto command = std::make_shared<actors::create_topic_command>();
-    command->request.name = text_of(in.getName());
-    command->request.partitions = in.getPartitions();
-    command->request.replicas = in.getReplicas();
-    command->request.config = read_settings(in.getConfig());
-    return changed(std::move(command)).then([this, context](result<committed_change> done) mutable {
+    command->request = std::move(*asked);
+    return change(c_, std::move(command)).then([this, context](result<committed_change> done) mutable {
       if (!done) return fail(context, done.error());
       // The caller may produce as soon as it hears: wait until what this node leads is led.
-      return all_ready().then([this, context, done = *done](result<actors::ready_replicas>) mutable {
-        answer_topic(context, done, *done.topic);
-      });
+      return all_ready(*c_).then(
+          [this, context, done = *done]() mutable { answer_topic(context, done, *done.topic); });
     });
   }
 
   kj::Promise<void> deleteTopic(DeleteTopicContext context) override {
     auto command = std::make_shared<actors::delete_topic_command>();
     command->name = text_of(context.getParams().getName());
-    return changed(std::move(command)).then([context](result<committed_change> done) mutable -> kj::Promise<void> {
-      if (!done) return fail(context, done.error());
-      context.getResults().setIndex(done->index.value());
-      return kj::READY_NOW;
-    });
+    return change(c_, std::move(command))
+        .then([context](result<committed_change> done) mutable -> kj::Promise<void> {
+          if (!done) return fail(context, done.error());
+          context.getResults().setIndex(done->index.value());
+          return kj::READY_NOW;
+        });
   }
 
   kj::Promise<void> alterTopic(AlterTopicContext context) override {
-    auto in = context.getParams().getRequest();
+    auto asked = read_alter_topic_request(context.getParams().getRequest());
+    if (!asked) return fail(context, asked.error());
     auto command = std::make_shared<actors::alter_topic_command>();
-    auto name = text_of(in.getName());
-    command->request.name = name;
-    command->request.partitions = in.getPartitions();
-    command->request.config = read_settings(in.getConfig());
-    return changed(std::move(command)).then([this, context, name](result<committed_change> done) mutable {
+    auto name = asked->name;
+    command->request = std::move(*asked);
+    return change(c_, std::move(command)).then([this, context, name](result<committed_change> done) mutable {
       if (!done) return fail(context, done.error());
-      return all_ready().then([this, context, name, done = *done](result<actors::ready_replicas>) mutable {
+      return all_ready(*c_).then([this, context, name, done = *done]() mutable {
         auto routes = c_->node.env->routes->load();
         auto* topic = routes->find(name);
         if (topic == nullptr)
@@ -124,38 +123,6 @@ public:
 private:
   static error no_topic(const std::string& name) {
     return {ec::unknown_topic, "there is no topic " + pessoa::quoted(name)};
-  }
-
-  // Sends a change to the controller and waits until this node has applied it.
-  template <class Command>
-  kj::Promise<result<committed_change>> changed(std::shared_ptr<Command> command) {
-    auto made = bridge<committed_change>(c_->loop(), {ec::unknown_result, "the controller ended before it answered"});
-    command->reply = made.reply;
-    caf::anon_send(c_->node.controller, std::move(command));
-    return kj::mv(made.promise).then([this](result<committed_change> done) -> kj::Promise<result<committed_change>> {
-      if (!done) return kj::mv(done);
-      auto applied = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
-      auto wait = std::make_shared<actors::index_wait>();
-      wait->index = done->index;
-      wait->deadline = deadline_in(*c_, wait_ms_max);
-      wait->reply = applied.reply;
-      caf::anon_send(c_->node.broker, std::move(wait));
-      return kj::mv(applied.promise).then([done = *done](result<metadata_index> index) -> result<committed_change> {
-        if (!index) return error{ec::unknown_result, "it was decided, but not yet applied: " + index.error().message};
-        return done;
-      });
-    });
-  }
-
-  kj::Promise<result<actors::ready_replicas>> all_ready() {
-    using actors::ready_replicas;
-    auto made = bridge<ready_replicas>(c_->loop(), {ec::shutting_down, "the node is stopping"});
-    caf::anon_send(c_->node.broker,
-                   std::make_shared<actors::all_ready_wait>(actors::all_ready_wait{made.reply}));
-    constexpr auto patience = 5 * kj::SECONDS;
-    return kj::mv(made.promise)
-        .exclusiveJoin(c_->loop().timer().afterDelay(patience).then(
-            []() -> result<ready_replicas> { return ready_replicas{}; }));
   }
 
   kj::Promise<result<partition_status>> status(const actors::partition_route& route) {

@@ -21,6 +21,19 @@ struct rpc_caller {
   std::string client = "?";             // quoted client id, after login
 
   [[nodiscard]] io_loop& loop() const { return connection->loop(); }
+  // A call that waits for something to happen holds one of these while it does. Error: overloaded.
+  using place = std::shared_ptr<void>;
+  result<place> park() {
+    if (*parked_ >= parked_calls_max)
+      return error{ec::overloaded, std::to_string(*parked_)
+                                       + " calls of this connection wait, the most that one may have:"
+                                         " wait for their answers, or open another connection"};
+    ++*parked_;
+    return place{nullptr, [count = parked_](void*) { --*count; }};
+  }
+
+private:
+  std::shared_ptr<size_t> parked_ = std::make_shared<size_t>(0);
 };
 
 // Longest time a caller may ask us to hold a request.

@@ -1,6 +1,7 @@
 #include "node/rpc/consumer.hpp"
 
 #include "actors/type_ids.hpp"
+#include "node/rpc/requests.hpp"
 #include "node/rpc/translate.hpp"
 
 #include <caf/send.hpp>
@@ -14,21 +15,21 @@ public:
   explicit consumer(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> fetch(FetchContext context) override {
-    auto request = context.getParams().getRequest();
-    auto position = request.getPosition();
-    if (position.getLineage() != 0)
-      return fail(context, {ec::unsupported_version,
-                            "the position belongs to a partition lineage this node cannot read"});
+    auto asked = read_fetch_request(context.getParams().getRequest());
+    if (!asked) return fail(context, asked.error());
     if (reads_too_slowly()) return fail(context, slow_reader());
     auto routes = c_->node.env->routes->load();
-    auto partition = local_leader(*routes, wire::read<topic_id>(position.getTopic()), partition_id{position.getPartition()});
+    auto partition = local_leader(*routes, asked->topic, asked->partition);
     if (!partition) return fail(context, partition.error());
 
+    auto place = c_->park();
+    if (!place) return fail(context, place.error());
+
     auto command = std::make_shared<actors::fetch_command>();
-    command->from = pessoa::offset{position.getOffset()};
-    command->bytes_min = request.getBytesMin();
-    command->bytes_max = std::min<size_t>(request.getBytesMax(), fetch_bytes_max);
-    command->deadline = deadline_in(*c_, request.getWaitMs());
+    command->from = asked->from;
+    command->bytes_min = asked->bytes_min;
+    command->bytes_max = asked->bytes_max;
+    command->deadline = deadline_in(*c_, asked->wait_ms);
     // Parked fetches cost nothing; what they read when they wake is counted before it is in memory.
     command->reserve = [replies = c_->replies](size_t bytes) -> std::shared_ptr<void> {
       auto ticket = replies->try_acquire(bytes);
@@ -42,9 +43,13 @@ public:
     context.allowCancellation();
     // When the caller goes away the parked fetch need not wait for its deadline.
     auto answered = std::make_shared<bool>(false);
-    auto watch = kj::defer([leader = *partition, command, answered] {
-      if (!*answered) caf::anon_send(leader, std::make_shared<actors::fetch_abandoned>(actors::fetch_abandoned{command}));
-    });
+    // It must not hold the command: the responder in it answers when its last owner, the leader, goes.
+    auto watch =
+        kj::defer([leader = *partition, sent = std::weak_ptr<actors::fetch_command>{command}, answered] {
+          if (auto open = sent.lock(); open && !*answered)
+            caf::anon_send(
+                leader, std::make_shared<actors::fetch_abandoned>(actors::fetch_abandoned{std::move(open)}));
+        });
     return kj::mv(made.promise)
         .then([this, context, answered](result<actors::fetched> outcome) mutable {
           *answered = true;
@@ -60,25 +65,18 @@ public:
           out.setLogStart(got.log_start.value());
           out.setNextOffset(got.next.value());
         })
-        .attach(kj::mv(watch));
+        .attach(kj::mv(watch), std::move(*place));
   }
 
   kj::Promise<void> offset(OffsetContext context) override {
-    auto request = context.getParams().getRequest();
+    auto asked = read_offset_request(context.getParams().getRequest());
+    if (!asked) return fail(context, asked.error());
     auto routes = c_->node.env->routes->load();
-    auto partition = local_leader(*routes, wire::read<topic_id>(request.getTopic()), partition_id{request.getPartition()});
+    auto partition = local_leader(*routes, asked->topic, asked->partition);
     if (!partition) return fail(context, partition.error());
     auto query = std::make_shared<actors::offset_query>();
-    auto at = request.getAt();
-    switch (at.which()) {
-      case wire::OffsetRequest::At::START: query->at = actors::offset_query::place::start; break;
-      case wire::OffsetRequest::At::END: query->at = actors::offset_query::place::end; break;
-      case wire::OffsetRequest::At::TIME:
-        query->at = actors::offset_query::place::time;
-        query->time = timestamp{at.getTime()};
-        break;
-      default: return fail(context, {ec::unsupported_version, "this node knows start, end and time"});
-    }
+    query->at = place_of(asked->at);
+    query->time = asked->time;
     auto made = bridge<actors::offset_answer>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
     query->reply = made.reply;
     caf::anon_send(*partition, std::move(query));
@@ -93,6 +91,17 @@ public:
   }
 
 private:
+  static actors::offset_query::place place_of(offset_request::place at) {
+    switch (at) {
+    case offset_request::place::start:
+      return actors::offset_query::place::start;
+    case offset_request::place::end:
+      return actors::offset_query::place::end;
+    case offset_request::place::time:
+      break;
+    }
+    return actors::offset_query::place::time;
+  }
   [[nodiscard]] bool reads_too_slowly() const {
     return c_->connection->outgoing_bytes() > unread_answers_bytes_max;
   }

@@ -2,8 +2,10 @@
 
 #include "actors/type_ids.hpp"
 #include "node/rpc/admin.hpp"
+#include "node/rpc/auto_create.hpp"
 #include "node/rpc/consumer.hpp"
 #include "node/rpc/producer.hpp"
+#include "node/rpc/requests.hpp"
 #include "node/rpc/translate.hpp"
 
 #include <caf/send.hpp>
@@ -13,6 +15,7 @@ namespace pessoa::node {
 namespace {
 
 constexpr uint16_t protocol_version = 1;
+constexpr size_t reason_bytes_max = 320; // of an unknown topic's error: a request may name thousands
 
 class session final : public wire::Session::Server {
 public:
@@ -47,86 +50,120 @@ public:
   }
 
   kj::Promise<void> metadata(MetadataContext context) override {
-    auto request = context.getParams().getRequest();
-    metadata_index at_least{request.getAtLeast()};
-    if (at_least <= c_->node.env->routes->load()->index) {
-      answer_metadata(context);
-      return kj::READY_NOW;
-    }
+    auto read = read_metadata_request(context.getParams().getRequest());
+    if (!read) return fail(context, read.error());
+    context.releaseParams();
+    context.allowCancellation();
+    auto asked = std::make_shared<const metadata_request>(std::move(*read));
+    auto place = c_->park();
+    if (!place) return fail(context, place.error());
+    if (asked->at_least <= c_->node.env->routes->load()->index)
+      return create_and_answer(context, asked).attach(std::move(*place));
     auto made = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
     auto wait = std::make_shared<actors::index_wait>();
-    wait->index = at_least;
-    wait->deadline = deadline_in(*c_, request.getTimeoutMs());
+    wait->index = asked->at_least;
+    wait->deadline = deadline_in(*c_, asked->timeout_ms);
     wait->reply = made.reply;
     caf::anon_send(c_->node.broker, std::move(wait));
-    auto patience = std::min(request.getTimeoutMs(), wait_ms_max) * kj::MILLISECONDS;
-    auto late = c_->loop().timer().afterDelay(patience).then([at_least]() -> result<metadata_index> {
+    auto patience = std::min(asked->timeout_ms, wait_ms_max) * kj::MILLISECONDS;
+    auto late = c_->loop().timer().afterDelay(patience).then([at_least = asked->at_least]()
+                                                                 -> result<metadata_index> {
       return error{ec::timed_out, "this node has not reached metadata index " + std::to_string(at_least.value())};
     });
-    return kj::mv(made.promise).exclusiveJoin(kj::mv(late)).then([this, context](result<metadata_index> reached) mutable {
-      if (!reached) return wire::write_error(reached.error(), context.getResults().initError());
-      answer_metadata(context);
-    });
+    return kj::mv(made.promise)
+        .exclusiveJoin(kj::mv(late))
+        .then([this, context, asked](result<metadata_index> reached) mutable -> kj::Promise<void> {
+          if (!reached) return fail(context, reached.error());
+          return create_and_answer(context, asked);
+        })
+        .attach(std::move(*place));
   }
 
 private:
-  void answer_metadata(MetadataContext& context) {
-    auto request = context.getParams().getRequest();
+  using asked_metadata = std::shared_ptr<const metadata_request>;
+
+  kj::Promise<void> create_and_answer(MetadataContext& context, const asked_metadata& asked) {
+    std::set<std::string> missing;
+    if (c_->node.auto_create && asked->create) {
+      auto routes = c_->node.env->routes->load();
+      // An answer that would be refused for its size creates nothing.
+      if (auto found = look_up(*asked, *routes))
+        for (auto& topic : *found)
+          if (topic.route == nullptr && check_topic_name(*topic.name)) missing.insert(*topic.name);
+    }
+    if (missing.empty()) {
+      answer_metadata(context, *asked, {});
+      return kj::READY_NOW;
+    }
+    return create_topics(c_, std::move(missing), deadline_in(*c_, asked->timeout_ms))
+        .then([this, context, asked](creation_errors failed) mutable {
+          answer_metadata(context, *asked, failed);
+        });
+  }
+
+  void answer_metadata(MetadataContext& context, const metadata_request& asked,
+                       const creation_errors& not_created) {
     auto routes = c_->node.env->routes->load();
-    std::vector<asked_topic> asked;
-    if (auto chosen = choose(request, *routes, asked); !chosen)
-      return wire::write_error(chosen.error(), context.getResults().initError());
+    auto found = look_up(asked, *routes);
+    if (!found) return wire::write_error(found.error(), context.getResults().initError());
     auto out = context.getResults().initMetadata();
     out.setIndex(routes->index.value());
     wire::write(routes->cluster, out.initClusterId());
     out.setController(routes->controller.value());
     write_nodes(*routes, out.initNodes(static_cast<unsigned>(routes->nodes.size())));
-    auto topics = out.initTopics(static_cast<unsigned>(asked.size()));
+    auto topics = out.initTopics(static_cast<unsigned>(found->size()));
     unsigned i = 0;
-    for (auto& [name, route] : asked) {
+    for (auto& [name, route] : *found) {
       auto entry = topics[i++];
       if (route != nullptr) {
         write_topic(*route, entry);
         continue;
       }
-      entry.setName(text(name));
-      auto valid = check_topic_name(name);
-      wire::write_error(valid ? error{ec::unknown_topic, "there is no topic " + pessoa::quoted(name)}
-                              : valid.error(),
-                        entry.initError());
+      entry.setName(text(*name));
+      wire::write_error(why_missing(*name, not_created), entry.initError(), reason_bytes_max);
     }
   }
 
-  struct asked_topic {
-    std::string name; // when it is unknown
+  static error why_missing(const std::string& name, const creation_errors& not_created) {
+    if (auto valid = check_topic_name(name); !valid) return valid.error();
+    if (auto found = not_created.find(name); found != not_created.end()) return found->second;
+    return {ec::unknown_topic, "there is no topic " + pessoa::quoted(name)};
+  }
+
+  struct entry {
+    const std::string* name = nullptr; // in the request
     const actors::topic_route* route = nullptr;
   };
   // A small request can ask for a large answer (one name, many times): the size is known before a byte of it is made.
-  static result<void> choose(wire::MetadataRequest::Reader request, const actors::routing_snapshot& routes,
-                             std::vector<asked_topic>& asked) {
-    constexpr size_t unknown_bytes = 512;                            // with its error
+  static result<std::vector<entry>> look_up(const metadata_request& asked,
+                                            const actors::routing_snapshot& routes) {
+    constexpr size_t unknown_bytes = 384 + reason_bytes_max;         // with its error and the hint
     constexpr size_t bytes_max = rpc_message_bytes_max - (1u << 20); // the rest is for the nodes
+    std::vector<entry> out;
     size_t bytes = 0;
-    auto add = [&](asked_topic entry) -> result<void> {
-      bytes += entry.route != nullptr ? wire_bytes(*entry.route) : unknown_bytes + entry.name.size();
+    auto add = [&](entry next) -> result<void> {
+      bytes += next.route != nullptr ? wire_bytes(*next.route) : unknown_bytes + next.name->size();
       if (bytes > bytes_max)
         return error{ec::message_too_large, "the metadata asked for takes more than "
                                                 + std::to_string(bytes_max)
                                                 + " bytes: ask for fewer topics at a time"};
-      asked.push_back(std::move(entry));
+      out.push_back(next);
       return {};
     };
-    if (request.getAll()) {
+    if (asked.all) {
       for (auto& [id, topic] : routes.topics)
-        PESSOA_CHECK(add({{}, topic.get()}));
-      return {};
+        PESSOA_CHECK(add({nullptr, topic.get()}));
+      return out;
     }
-    for (auto entry : request.getTopics()) {
-      auto name = text_of(entry);
-      auto* route = routes.find(name);
-      PESSOA_CHECK(add({route != nullptr ? std::string{} : std::move(name), route}));
-    }
-    return {};
+    for (auto& name : asked.topics)
+      PESSOA_CHECK(add({&name, routes.find(name)}));
+    return out;
+  }
+
+  template <class Context>
+  static kj::Promise<void> fail(Context& context, const error& why) {
+    wire::write_error(why, context.getResults().initError());
+    return kj::READY_NOW;
   }
 
   std::shared_ptr<rpc_caller> c_;
@@ -137,14 +174,14 @@ public:
   explicit bootstrap(std::shared_ptr<rpc_caller> caller) : c_(std::move(caller)) {}
 
   kj::Promise<void> login(LoginContext context) override {
-    auto hello = context.getParams().getHello();
     auto out = context.getResults();
-    if (auto refused = check(hello); !refused) {
-      c_->node.env->log->info("rpc", c_->connection->peer() + " was refused: " + to_string(refused.error()));
-      wire::write_error(refused.error(), out.initError());
+    auto hello = check(context.getParams().getHello());
+    if (!hello) {
+      c_->node.env->log->info("rpc", c_->connection->peer() + " was refused: " + to_string(hello.error()));
+      wire::write_error(hello.error(), out.initError());
       return kj::READY_NOW;
     }
-    c_->client = pessoa::quoted(text_of(hello.getClientId()));
+    c_->client = pessoa::quoted(hello->client_id);
     c_->connection->set_logged_in();
     auto routes = c_->node.env->routes->load();
     auto welcome = out.initWelcome();
@@ -159,18 +196,12 @@ public:
   }
 
 private:
-  result<void> check(wire::Hello::Reader hello) const {
-    constexpr size_t client_id_bytes_max = 249;
-    if (hello.getProtocol() == 0) return error{ec::unsupported_version, "protocol 0 does not exist"};
-    if (hello.getClientId().size() > client_id_bytes_max)
-      return error{ec::invalid_argument, "the client id has more than 249 bytes"};
-    auto pinned = wire::read<cluster_id>(hello.getClusterId());
-    if (!pinned.is_nil() && pinned != c_->node.cluster)
-      return error{ec::wrong_cluster, "this node belongs to cluster " + to_string(c_->node.cluster) + ", not to "
-                                        + to_string(pinned)};
-    if (!hello.getCredentials().isNone())
-      return error{ec::denied, "this node knows no credentials: connect without"};
-    return {};
+  result<hello> check(wire::Hello::Reader in) const {
+    PESSOA_TRY(auto said, read_hello(in));
+    if (said.cluster && *said.cluster != c_->node.cluster)
+      return error{ec::wrong_cluster, "this node belongs to cluster " + to_string(c_->node.cluster)
+                                          + ", not to " + to_string(*said.cluster)};
+    return said;
   }
 
   std::shared_ptr<rpc_caller> c_;

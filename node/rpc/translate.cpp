@@ -74,13 +74,6 @@ void write_nodes(const actors::routing_snapshot& routes, capnp::List<wire::Node>
   }
 }
 
-std::map<std::string, std::string> read_settings(capnp::List<wire::Setting>::Reader in) {
-  std::map<std::string, std::string> settings;
-  for (auto setting : in)
-    settings[text_of(setting.getKey())] = text_of(setting.getValue());
-  return settings;
-}
-
 result<actors::partition_actor> local_leader(const actors::routing_snapshot& routes, const topic_id& topic,
                                              partition_id index) {
   auto* route = routes.find(topic);

@@ -9,7 +9,6 @@
 
 namespace pessoa::node {
 
-inline std::string text_of(capnp::Text::Reader in) { return {in.cStr(), in.size()}; }
 inline kj::StringPtr text(const std::string& s) { return {s.c_str(), s.size()}; }
 
 void write_partition(int32_t index, const actors::partition_route& route, wire::Partition::Builder out);
@@ -17,7 +16,6 @@ void write_topic(const actors::topic_route& topic, wire::Topic::Builder out);
 // About how many bytes write_topic() takes in a message.
 size_t wire_bytes(const actors::topic_route& topic);
 void write_nodes(const actors::routing_snapshot& routes, capnp::List<wire::Node>::Builder out);
-std::map<std::string, std::string> read_settings(capnp::List<wire::Setting>::Reader in);
 
 // The partition a request is for, on this node. Errors: unknown_topic_id, unknown_partition, not_leader,
 // leader_not_available (it is being opened), storage_failed (its log is offline).

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <sstream>
 
 namespace pessoa::protocol {
@@ -59,6 +60,25 @@ std::vector<partition_assignment> place(const std::vector<node_id>& nodes, size_
   return out;
 }
 
+// Each replica is a log, actors and memory on its node, which would otherwise end by running out of one of them.
+result<void> check_room_on_nodes(const std::vector<partition_assignment>& placed,
+                                 const metadata_image& image) {
+  std::map<node_id, size_t> more, there;
+  for (auto& partition : placed)
+    for (auto& node : partition.replicas)
+      ++more[node];
+  for (auto& [id, topic] : image.topics())
+    for (auto& partition : topic.partitions)
+      for (auto& node : partition.replicas)
+        ++there[node];
+  for (auto& [node, count] : more)
+    if (there[node] + count > partitions_per_node_max)
+      return refusal(ec::invalid_partitions, "node ", node, " holds ", there[node], " partitions, ", count,
+                     " more are asked for, and ", partitions_per_node_max,
+                     " are possible: delete topics that nobody needs, or ask for fewer partitions");
+  return {};
+}
+
 void shuffle(std::vector<node_id>& nodes, random_source& random) {
   for (size_t i = nodes.size(); i > 1; --i)
     std::swap(nodes[i - 1], nodes[random.below(i)]);
@@ -101,6 +121,7 @@ result<metadata_records> create_topic(const create_topic_request& request, const
   shuffle(nodes, random);
   auto wanted = request.replicas == -1 ? replicas_wanted_default : static_cast<int16_t>(replicas);
   auto placed = place(nodes, static_cast<size_t>(replicas), 0, static_cast<size_t>(partitions));
+  PESSOA_CHECK(check_room_on_nodes(placed, image));
   return metadata_records{topic_created{id, request.name, wanted, std::move(config), std::move(placed)}};
 }
 
@@ -135,7 +156,9 @@ result<metadata_records> alter_topic(const alter_topic_request& request, const m
       auto first = std::find(nodes.begin(), nodes.end(), topic->partitions.front().replicas.front());
       if (first != nodes.end()) std::rotate(nodes.begin(), first, nodes.end());
       auto replicas = std::min(static_cast<size_t>(topic->wanted_replicas), nodes.size());
-      out.push_back(partitions_added{topic->id, place(nodes, replicas, have, want - have)});
+      auto placed = place(nodes, replicas, have, want - have);
+      PESSOA_CHECK(check_room_on_nodes(placed, image));
+      out.push_back(partitions_added{topic->id, std::move(placed)});
     }
   }
   return out;

@@ -41,7 +41,7 @@ struct producer_id_block {
   friend bool operator==(const producer_id_block&, const producer_id_block&) = default;
 };
 
-// Errors: invalid_topic_name, topic_exists, invalid_partitions, invalid_replication_factor (names the number
+// Errors: invalid_topic_name, topic_exists, invalid_partitions (too many, also of all topics on one node), invalid_replication_factor (names the number
 // of nodes), invalid_config, not_enough_replicas (no node is registered yet).
 result<metadata_records> create_topic(const create_topic_request& request, const metadata_image& image,
                                       random_source& random);

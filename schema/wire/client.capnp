@@ -52,6 +52,8 @@ struct MetadataRequest {
   all @1 :Bool;                  # ... or all
   atLeast @2 :Int64 = -1;        # answer only when the node has applied this metadata index
   timeoutMs @3 :UInt32 = 10000;
+  create @4 :Bool;               # for who is about to write: named topics that do not exist come into being with the cluster's
+                                 # defaults, if the node's setting auto-create permits
 }
 
 struct Metadata {

@@ -66,6 +66,8 @@ public:
   // -- faults ---
   [[nodiscard]] fault_plan& faults() { return faults_; }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
+  // From now on nobody can say how much is free.
+  void refuse_space(bool refuse) { space_refused_ = refuse; }
   [[nodiscard]] uint64_t bytes_used() const { return tree_.bytes_used(); }
   // Rot at rest. Requires: the file exists and has that bit.
   void flip_bit(const std::string& path, uint64_t bit_index);
@@ -92,6 +94,7 @@ private:
   uint64_t used_ = 0; // bytes of files that have a name or a handle
   uint64_t micros_ = 1;
   bool last_crash_lost_ = false;
+  bool space_refused_ = false;
   std::vector<std::unique_ptr<sim_env>> lives_; // the last one is current
 };
 

@@ -144,6 +144,7 @@ result<void> sim_env::remove_tree(const std::string& path) {
 
 result<space_info> sim_env::space(const std::string& path) {
   if (state_ != life::alive) return refused(disk_operation::list, path, "the process is dead");
+  if (disk_.space_refused_) return refused(disk_operation::list, path, "nobody can say how much is free");
   auto total = disk_.options_.capacity_bytes;
   return space_info{total - std::min(total, disk_.used_), total};
 }

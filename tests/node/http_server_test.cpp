@@ -288,6 +288,7 @@ TEST_CASE("http_server: serves over sockets, bounds its connections, and stops",
   CHECK(second.error().code == ec::address_in_use);
 
   server.reset();
+  run_on(*loop, [] {}); // it goes when the loop gets to it
   CHECK(ask(port, "GET /livez HTTP/1.1\r\n\r\n") == "refused");
   CHECK(net->listen("127.0.0.1", port).ok());
 }

@@ -100,7 +100,12 @@ struct served {
     REQUIRE(started.ok());
     listener = std::move(*started);
   }
+  // The hooks refer to us.
+  ~served() {
+    if (!stopped) listener->stop();
+  }
   std::atomic<bool> fail_next{false};
+  bool stopped = false;
 
   std::vector<error> refused() {
     std::lock_guard guard{mutex};
@@ -363,6 +368,7 @@ TEST_CASE("rpc_listener: stopping tells the clients, frees the port and leaves n
   }
   auto port = s.listener->port();
   auto stopped = std::make_shared<std::atomic<bool>>(false);
+  s.stopped = true;
   s.listener->stop([stopped] { *stopped = true; });
   for (int i = 0; i < 5; ++i)
     CHECK_THAT(clients[i]->failure_of(kj::mv(parked[i])),
@@ -382,9 +388,42 @@ TEST_CASE("rpc_listener: a client that hears nothing does not keep it from stopp
   rpc_client client{side, s};
   client.login();
   REQUIRE(eventually([&] { return s.listener->now().connections == 2; }));
+  s.stopped = true;
   s.listener->stop(); // the clients' loop stands still meanwhile
   s.check_that_nothing_is_left();
   CHECK(s.refused().size() == 2);
+}
+
+TEST_CASE("rpc_listener: dropping one that was not stopped waits for nobody, and cuts its connections", "[node][rpc]") {
+  test_loop loop; // in this thread: whoever waited for it would wait for ever
+  struct : listening_socket {
+    uint16_t port() const override { return 1; }
+    std::string address() const override { return "127.0.0.1:1"; }
+  } nowhere;
+  struct no_connections final : acceptor {
+    kj::Promise<connection> accept() override { return kj::NEVER_DONE; }
+  };
+  struct listening_loop final : io_loop {
+    explicit listening_loop(test_loop& l) : on(l) {}
+    ~listening_loop() noexcept override {}
+    void post(std::function<void()> task) override { on.post(std::move(task)); }
+    kj::Timer& timer() override { return on.timer(); }
+    kj::Own<acceptor> accept_from(std::shared_ptr<listening_socket>) override { return kj::heap<no_connections>(); }
+    kj::Promise<kj::Own<kj::AsyncIoStream>> connect(std::string, uint16_t, duration) override {
+      return kj::NEVER_DONE;
+    }
+    test_loop& on;
+  };
+  std::vector<std::shared_ptr<io_loop>> loops{std::make_shared<listening_loop>(loop)};
+  auto budget = byte_budget::make(1 << 20);
+  std::weak_ptr<byte_budget> alive = budget;
+  auto listener = rpc_listener::start(std::shared_ptr<listening_socket>{std::shared_ptr<void>{}, &nowhere}, loops,
+                                      std::move(budget), [](auto) { return wire::Bootstrap::Client{nullptr}; }, {});
+  loop.run();
+  listener.reset();
+  CHECK_FALSE(alive.expired());
+  loop.run();
+  CHECK(alive.expired());
 }
 
 TEST_CASE("rpc_listener: a port in use is an error with the address", "[node][rpc]") {

@@ -254,6 +254,48 @@ TEST_CASE_METHOD(journal_fixture, "commit: a crash before recovery is complete l
     CHECK(log->log_end() == offset{8});
 }
 
+TEST_CASE_METHOD(journal_fixture, "commit: a log that could not be opened is given its frames once more",
+                 "[persistence][commit][journal]") {
+  start(6);
+  round(3);
+  crash();
+  service = commit_service::open(disk.env(), "data/journal", pool, time, settings).value();
+  for (auto& key : keys) {
+    auto count = service->recovered(key).entries.size();
+    CHECK(count == 3);
+    CHECK(service->recovered(key).entries.empty());
+    service->recovered_in_vain(key);
+    CHECK(service->recovered(key).entries.size() == count);
+  }
+}
+
+TEST_CASE_METHOD(service_fixture, "commit: a disk that cannot say how much is free takes what it can",
+                 "[persistence][commit]") {
+  start(1);
+  REQUIRE(service->space().has_value());
+  disk.refuse_space(true);
+  auto stored = commit(0);
+  pool.run();
+  CHECK(stored->outcome.durable_end.ok());
+  CHECK(service->counters().failures == 0);
+  CHECK_FALSE(service->space().has_value());
+  disk.refuse_space(false);
+  disk.set_capacity(disk.bytes_used() + 900); // below the reserve
+  auto refused = commit(0);
+  pool.run();
+  CHECK(refused->outcome.durable_end.error().code == ec::disk_full);
+  disk.refuse_space(true); // what was last known holds
+  auto still = commit(0);
+  pool.run();
+  CHECK(still->outcome.durable_end.error().code == ec::disk_full);
+  disk.refuse_space(false);
+  disk.set_capacity(1ull << 40);
+  service->look_at_space();
+  pool.run();
+  CHECK_FALSE(service->refusing().has_value());
+  CHECK(service->space()->total_bytes == 1ull << 40);
+}
+
 TEST_CASE_METHOD(journal_fixture, "commit: the journal is bounded, and trimmed behind the segments",
                  "[persistence][commit][journal]") {
   settings.journal_bytes_max = 40'000;

@@ -1,5 +1,6 @@
 // What the controller decides; every decision is applied to the image, so that a promise broken there fails
 // here.
+#include "schema/limits.hpp"
 #include "tests/protocol/metadata_fixture.hpp"
 
 #include <set>
@@ -24,6 +25,22 @@ RULES_TEST("a topic has one partition and as many replicas as there are nodes, u
   CHECK(topic.partitions[0].leader == topic.partitions[0].replicas[0]);
   CHECK(topic.partitions[0].epoch == leader_epoch{0});
   CHECK(topic.wanted_replicas == 3); // raised as nodes join
+}
+
+RULES_TEST("a node holds so many partitions and no more, whichever topics they are of") {
+  form(1);
+  auto limit = static_cast<int32_t>(partitions_per_node_max);
+  create("a", limit / 2);
+  create("b", limit / 2 - 1);
+  auto refused = create_topic({"c", 2, -1, {}}, image, random);
+  REQUIRE(code_of(refused) == ec::invalid_partitions);
+  CHECK_THAT(refused.error().message,
+             Catch::Contains("19999") && Catch::Contains("20000") && Catch::Contains("delete topics"));
+  CHECK(code_of(alter_topic({"b", limit / 2 + 1, {}}, image)) == ec::invalid_partitions);
+  must(alter_topic({"b", limit / 2, {}}, image)); // the last one
+  CHECK(code_of(create_topic({"c", 1, -1, {}}, image, random)) == ec::invalid_partitions);
+  must(delete_topic("a", image));
+  must(create_topic({"c", 2, -1, {}}, image, random));
 }
 
 RULES_TEST("an explicit factor is wanted as it is, and refused above the number of nodes, with that number") {

@@ -10,6 +10,7 @@ namespace pessoa::test {
 class manual_commits final : public persistence::commit_service {
 public:
   persistence::journal_frames recovered(const partition_key&) override { return {}; }
+  void recovered_in_vain(const partition_key&) override {}
   result<void> recovery_complete() override { return {}; }
   void commit(std::shared_ptr<persistence::partition_log> log, std::vector<persistence::frame_input> frames,
               std::function<void(persistence::commit_outcome)> done) override {
@@ -21,6 +22,8 @@ public:
   result<void> detach(persistence::partition_log&) override { return {}; }
   persistence::commit_counters counters() const override { return {}; }
   std::optional<error> refusing() const override { return full; }
+  std::optional<persistence::space_info> space() const override { return std::nullopt; }
+  void look_at_space() const override {}
 
   // Writes and syncs the oldest waiting commit, as the real one does.
   void finish() {

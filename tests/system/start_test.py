@@ -2,10 +2,11 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
-from world import PATIENCE, World
+from world import BINARY, PATIENCE, World
 
 
 class Start(World):
@@ -16,6 +17,19 @@ class Start(World):
         self.assertEqual(node.end(signal.SIGTERM), 0)
         node = self.start(new=False)  # a known directory needs no flag
         self.assertEqual(node.end(signal.SIGINT), 0)
+
+    def test_a_signal_while_it_starts_ends_it(self):
+        self.start().end()
+        for _ in range(10):  # at whatever moment it arrives
+            process = subprocess.Popen([BINARY, "start", "--data", self.path("data"), "--listen", "127.0.0.1:0", "--http-listen",
+                                        "off"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
+            told = process.stderr.readline()  # it says what it does: its signals are taken by now
+            process.send_signal(signal.SIGTERM)
+            told += process.stderr.read()
+            process.stderr.close()
+            self.assertEqual(process.wait(PATIENCE), 0, told)
+        node = self.start(new=False)
+        self.assertEqual(node.end(), 0)
 
     def test_starting_the_command_takes_no_time_worth_mentioning(self):
         begun = time.monotonic()
@@ -35,11 +49,20 @@ class Start(World):
         self.fails(2, "--data", "start", "--new")
         self.assertFalse(os.path.exists(self.path("d")))
 
+    def test_a_listener_that_is_not_there_is_named_once(self):
+        node = self.start()
+        self.assertNotIn("no such listener", node.errors())
+        node.end()
+        node = self.start(None, "--kafka-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", new=False)
+        for name in ("--kafka-listen", "--peer-listen"):
+            self.assertEqual(node.errors().count(f"{name}: this version has no such listener; it is off"), 1, node.errors())
+        self.assertRegex(node.ready, "peer=off kafka=off")
+
     def test_a_directory_in_use_is_refused_untouched(self):
         self.start()
         before = sorted(os.listdir(self.path("data")))
         self.fails(1, "(?i)in use|uses this", "start", "--data", self.path("data"), "--listen", "127.0.0.1:0",
-                   "--http-listen", "off", "--peer-listen", "127.0.0.1:0", "--kafka-listen", "off")
+                   "--http-listen", "off")
         self.assertEqual(sorted(os.listdir(self.path("data"))), before)
 
     def test_a_foreign_directory_is_refused_untouched(self):
@@ -47,7 +70,7 @@ class Start(World):
         with open(self.path("mine", "thesis.txt"), "w") as file:
             file.write("years of work")
         self.fails(1, "try: ", "start", "--data", self.path("mine"), "--new", "--listen", "127.0.0.1:0",
-                   "--http-listen", "off", "--peer-listen", "127.0.0.1:0", "--kafka-listen", "off")
+                   "--http-listen", "off")
         self.assertEqual(os.listdir(self.path("mine")), ["thesis.txt"])
 
     def test_a_port_in_use_is_named(self):
@@ -56,7 +79,7 @@ class Start(World):
             holder.listen()
             port = holder.getsockname()[1]
             self.fails(1, str(port), "start", "--data", self.path("data"), "--new", "--listen", f"127.0.0.1:{port}",
-                       "--http-listen", "off", "--peer-listen", "127.0.0.1:0", "--kafka-listen", "off")
+                       "--http-listen", "off")
 
     def test_a_wrong_port_is_told_and_closes_only_itself(self):
         node = self.start()

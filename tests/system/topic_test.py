@@ -1,7 +1,8 @@
 """Topics and the cluster: the JSON that scripts rely on, exit statuses, what is told to people."""
+import subprocess
 import unittest
 
-from world import World
+from world import BINARY, PATIENCE, World
 
 
 class Topic(World):
@@ -36,6 +37,38 @@ class Topic(World):
         err = self.ok("topic", "create", "one").err.decode()
         self.assertIn("one consumer", err)
         self.assertIn("retention.ms=-1", err)
+
+    def names(self):
+        return [t["name"] for t in self.ok("topic", "list", "--output", "json").json()]
+
+    def test_a_topic_comes_into_being_when_it_is_written_to_if_the_node_permits(self):
+        self.fails(4, "pessoa topic create.*--create", "produce", "new", stdin=b"x\n")  # off by default
+        self.assertEqual(self.names(), [])
+        self.node.end()
+        self.node = self.start(None, "--auto-create", "on", new=False)
+        self.fails(4, "topic create", "consume", "new", "-e")  # who only reads creates nothing
+        self.fails(4, "topic create", "topic", "describe", "new")
+        self.fails(2, "topic name", "produce", "no such name", stdin=b"x\n")
+        self.assertEqual(self.names(), [])
+        self.ok("produce", "new", stdin=b"x\n")
+        self.assertEqual(self.ok("consume", "new", "-e").out, b"x\n")
+        found = self.ok("topic", "describe", "new", "--output", "json").json()
+        self.assertEqual((len(found["partitions"]), found["config"]["retention.ms"]), (1, "604800000"))
+
+    def test_many_writers_at_once_make_one_topic(self):
+        self.node.end()
+        self.node = self.start(None, "--auto-create", "on", new=False)
+        writers = [subprocess.Popen([BINARY, "produce", "shared"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
+                   for _ in range(8)]
+        for i, writer in enumerate(writers):
+            writer.stdin.write(b"%d\n" % i)
+            writer.stdin.close()
+        for writer in writers:
+            told = writer.stderr.read()
+            writer.stderr.close()
+            self.assertEqual(writer.wait(PATIENCE), 0, told)
+        self.assertEqual(self.names(), ["shared"])
+        self.assertEqual(sorted(self.ok("consume", "shared", "-e").out.split()), [b"%d" % i for i in range(8)])
 
     def test_what_cannot_be_is_told_with_its_status(self):
         self.ok("topic", "create", "t")

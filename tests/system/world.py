@@ -32,8 +32,7 @@ class Node:
 
     def __init__(self, world, data, *flags, new=True):
         self.log = tempfile.TemporaryFile(dir=world.root)
-        arguments = [BINARY, "start", "--data", data, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0",
-                     "--kafka-listen", "off", "--http-listen", "127.0.0.1:0"] + (["--new"] if new else []) + list(flags)
+        arguments = [BINARY, "start", "--data", data, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"] + (["--new"] if new else []) + list(flags)
         # Flags given twice are refused: the caller's win.
         for flag in flags:
             if flag.startswith("--") and arguments.count(flag) > 1:

@@ -62,6 +62,10 @@ public:
   result<void> try_send(std::string_view topic, const record_ref& record, delivery_callback done = {});
   result<void> try_send(std::string_view topic, const record& record, delivery_callback done = {});
 
+  // The topic, as it will be written to: if it is not there and the cluster creates topics for writers, it is created now.
+  // Waits up to "default.api.timeout.ms". Errors: unknown_topic, invalid_topic_name, and why it cannot be created.
+  [[nodiscard]] result<topic_info> topic(std::string_view name) const;
+
   // Sends what waits without lingering, and waits until every record accepted before the call is answered.
   // Errors: timed_out (records are still on their way, the number is in the message); the first error among
   // the records that were sent without a callback since the last flush().
