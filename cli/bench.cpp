@@ -84,10 +84,11 @@ void add_bench_options(CLI::App& app, bench_options& o, bool writes) {
     add_parsed(
         app, "-z,--compression", o.codec,
         [](const std::string& t) -> result<std::string> {
-          if (t == "none" || t == "lz4" || t == "zstd") return t;
-          return error{ec::invalid_argument, pessoa::quoted(t) + " is none of none, lz4, zstd"};
+          for (auto* known : {"none", "gzip", "snappy", "lz4", "zstd"})
+            if (t == known) return t;
+          return error{ec::invalid_argument, pessoa::quoted(t) + " is none of none, gzip, snappy, lz4, zstd"};
         },
-        "none, lz4 or zstd (none)");
+        "none, gzip, snappy, lz4 or zstd (none)");
     app.add_flag("--create", o.create, "Create the topic if it is not there");
   }
   add_output(app, o.as_json);

@@ -291,7 +291,8 @@ void add_produce(CLI::App& parent, invocation& inv) {
       "Write to this partition only");
   add_parsed(*app, "--acks", o->acks, one_of("all", "1", "0"),
              "all: synced on all in-sync replicas; 1: on the leader; 0: not told");
-  add_parsed(*app, "-z,--compression", o->codec, one_of("none", "lz4", "zstd"), "none, lz4 or zstd (none)");
+  add_parsed(*app, "-z,--compression", o->codec, one_of("none", "gzip", "snappy", "lz4", "zstd"),
+             "none, gzip, snappy, lz4 or zstd (none)");
   app->add_flag("--create", o->create, "Create the topic if it is not there");
   add_parsed(*app, "--rate", o->rate, parse_rate, "At most this many records per second");
   add_parsed(

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> names = {"none", "gzip", "snappy", "lz4", "zstd"};
 
-const std::array<const codec*, 2> table = {&lz4_codec, &zstd_codec};
+const std::array<const codec*, 4> table = {&gzip_codec, &snappy_codec, &lz4_codec, &zstd_codec};
 
 constexpr size_t first_step_bytes = 64u << 10;
 

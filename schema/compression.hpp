@@ -1,9 +1,7 @@
 // Codecs of a batch's records, by Kafka's numbers: one table, one file per codec.
 //
 // Expanding is a stream: the caller asks for as many bytes as it has room for, so its limit holds before
-// memory is taken. A codec itself takes at most `codec_bytes_max`, whatever the bytes claim. gzip and snappy
-// join the table when their files exist; until then a batch that uses them is refused with
-// unsupported_compression.
+// memory is taken. A codec itself takes at most `codec_bytes_max`, whatever the bytes claim.
 #pragma once
 
 #include "schema/bytes.hpp"
@@ -15,8 +13,8 @@
 
 namespace pessoa {
 
-// What one open decompressor may hold: zstd's window of 8 MiB (levels up to 19) or lz4's two blocks of 4 MiB,
-// and change.
+// What one open decompressor may hold: zstd's window of 8 MiB (levels up to 19), lz4's two blocks of 4 MiB or
+// one block of snappy's, and change.
 inline constexpr size_t codec_bytes_max = 9u << 20;
 
 // One compressed blob being expanded. Borrows the blob.
@@ -38,7 +36,7 @@ struct codec {
   int level_max;
 
   std::unique_ptr<decompressor> (*open)(byte_view compressed);
-  // Appends the compressed form of `data` to `out`. Level 0 is the codec's own default; others are cut to the
+  // Appends the compressed form of `data`, of at most 2^31-1 bytes, to `out`. Level 0 is the codec's own default; others are cut to the
   // range.
   void (*compress)(byte_view data, int level, std::vector<uint8_t>& out);
 };
@@ -48,7 +46,7 @@ result<const codec*> find_codec(compression number);
 // By name, for configuration: "none" and the names of the table. Error: invalid_argument, with the names
 // there are.
 result<compression> compression_named(std::string_view name);
-// "lz4", also for codecs that cannot be read here; "unknown" for numbers without a name.
+// "lz4"; "unknown" for numbers without a name.
 std::string_view compression_name(compression number);
 
 // Expands a blob whole. The result grows in steps and never beyond `bytes_max`.
@@ -58,6 +56,8 @@ result<std::vector<uint8_t>> decompress(compression number, byte_view compressed
 // -- the codecs, for the table
 // -----------------------------------------------------------------------------------------
 
+extern const codec gzip_codec;
+extern const codec snappy_codec;
 extern const codec lz4_codec;
 extern const codec zstd_codec;
 

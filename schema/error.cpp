@@ -23,7 +23,7 @@ const std::vector<error_info> table = {
   {ec::invalid_timestamp, "invalid_timestamp", 32, c::request,
    "correct the record's timestamp, or widen message.timestamp.before.max.ms / after.max.ms"},
   {ec::invalid_required_acks, "invalid_required_acks", 21, c::request, "acks is all, 1 or 0"},
-  {ec::unsupported_compression, "unsupported_compression", 76, c::request, "use none, lz4 or zstd"},
+  {ec::unsupported_compression, "unsupported_compression", 76, c::request, "use none, gzip, snappy, lz4 or zstd"},
   {ec::unsupported_version, "unsupported_version", 35, c::request, "upgrade the older side"},
   {ec::message_too_large, "message_too_large", 10, c::request, "send smaller records, or raise the topic's max.message.bytes"},
   {ec::corrupt_message, "corrupt_message", 2, c::retriable, "the bytes changed on their way: send them again"},

@@ -21,7 +21,7 @@ namespace pessoa {
 inline constexpr size_t batch_header_size = 61;
 inline constexpr size_t batch_length_prefix = 12; // base offset and the length field itself
 
-// Attribute bits 0-2. gzip and snappy are known by number; which of them can be read is the codec table's business.
+// Attribute bits 0-2; compression.hpp has the table of codecs.
 enum class compression : uint8_t { none = 0, gzip = 1, snappy = 2, lz4 = 3, zstd = 4 };
 
 struct batch_header {

@@ -22,7 +22,8 @@ TEST_CASE("cli: every usage error ends with 2 and names the way to the help", "[
       std::vector<std::string>{"topic", "delete", "t"}, // without --yes, and nobody can be asked
       std::vector<std::string>{"produce", "t", "-f", "%k%v\\n"},
       std::vector<std::string>{"produce", "t", "--acks", "2"},
-      std::vector<std::string>{"produce", "t", "-z", "gzip"},
+      std::vector<std::string>{"produce", "t", "-z", "brotli"},
+      std::vector<std::string>{"bench", "produce", "--topic", "t", "-z", "brotli"},
       std::vector<std::string>{"produce", "t", "--rate", "0"},
       std::vector<std::string>{"produce", "t", "--delivery-timeout", "10"},
       std::vector<std::string>{"produce", "t", "-H", "novalue"},

@@ -84,7 +84,7 @@ TEST_CASE("client: a record goes out and comes back whole", "[client][rpc]") {
 }
 
 TEST_CASE("client: thousands of records over many partitions, with every codec", "[client][rpc]") {
-  auto codec = GENERATE("none", "lz4", "zstd");
+  auto codec = GENERATE("none", "gzip", "snappy", "lz4", "zstd");
   CAPTURE(codec);
   fake_cluster fake{2};
   fake.add_topic("t", 4);

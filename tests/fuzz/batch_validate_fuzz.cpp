@@ -107,7 +107,7 @@ void check_same_through_codecs(byte_view header, raw records, size_t before_end)
   raw plain_header{header.begin(), header.end()};
   if (plain_header.size() > 1) plain_header[1] &= 0xf8;
   auto plain = check(framed(plain_header, records, compression::none));
-  for (auto codec : {compression::lz4, compression::zstd}) {
+  for (auto codec : {compression::gzip, compression::snappy, compression::lz4, compression::zstd}) {
     auto packed = check(framed(plain_header, squeezed(codec, records), codec));
     PESSOA_ASSERT(plain.ok() == packed.ok(), plain.ok(), packed.ok());
     if (!plain.ok()) {

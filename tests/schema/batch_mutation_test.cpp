@@ -23,11 +23,12 @@ raw random_batch(random_source& random) {
     for (auto n = random.below(3); n > 0; --n)
       r.headers.emplace_back("h", random.below(2) == 0 ? owned_record::part{} : owned_record::part{"x"});
   }
-  constexpr compression codecs[] = {compression::none, compression::lz4, compression::zstd};
+  constexpr compression codecs[] = {compression::none, compression::gzip, compression::snappy,
+                                    compression::lz4, compression::zstd};
   batch_builder::identity producer;
   if (random.below(2) == 0)
     producer = {producer_id{7}, producer_epoch{1}, static_cast<int32_t>(random.below(100))};
-  return build(records, codecs[random.below(3)], producer);
+  return build(records, codecs[random.below(std::size(codecs))], producer);
 }
 
 void mutate(raw& batch, random_source& random) {

@@ -5,6 +5,7 @@
 #include "schema/record_batch.hpp"
 #include "schema/varint.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,20 @@ inline raw batch_around(const raw& records, int32_t count, compression codec = c
   out.insert(out.end(), records.begin(), records.end());
   seal_batch(out);
   return out;
+}
+
+// So many zeros as one block of snappy: one as it is, then copies of it, 64 for 3 bytes, which is the most there is.
+inline raw snappy_zeros(size_t size) {
+  raw block;
+  for (auto rest = size; block.empty() || rest > 0; rest >>= 7)
+    block.push_back(static_cast<uint8_t>((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0)));
+  block.insert(block.end(), {0x00, 0x00});
+  for (size_t left = size - 1; left > 0;) {
+    auto count = std::min(left, size_t{64});
+    block.insert(block.end(), {static_cast<uint8_t>((count - 1) << 2 | 2), 0x01, 0x00});
+    left -= count;
+  }
+  return block;
 }
 
 // The same batch with one header field changed, under a right CRC.

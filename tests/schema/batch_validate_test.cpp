@@ -130,7 +130,8 @@ TEST_CASE("validate: the highest offsets and sequences that exist are accepted",
 }
 
 TEST_CASE("validate: the record count has a limit of its own", "[schema][validate]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   auto batch = batch_with(codec, small_records(100), 100);
   batch_limits limits;
   limits.records_max = 100;
@@ -143,24 +144,25 @@ TEST_CASE("validate: the record count has a limit of its own", "[schema][validat
 }
 
 TEST_CASE("validate: codecs that are not there are named", "[schema][validate]") {
-  for (int number : {1, 2, 5, 6, 7}) {
+  for (int number : {5, 6, 7}) {
     auto checked =
         validate_batch(with_field<int16_t>(good_batch(), attributes_at, static_cast<int16_t>(number)), {});
     REQUIRE_FALSE(checked.ok());
     CHECK(checked.error().code == ec::unsupported_compression);
-    CHECK(checked.error().message.find("lz4, zstd") != std::string::npos);
+    CHECK(checked.error().message.find("gzip, snappy, lz4, zstd") != std::string::npos);
   }
 }
 
 TEST_CASE("validate: a batch that only says it is compressed is refused", "[schema][validate]") {
-  auto codec = GENERATE(compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::gzip, compression::snappy, compression::lz4, compression::zstd);
   CHECK(verdict(with_field<int16_t>(good_batch(), attributes_at, static_cast<int16_t>(codec)))
         == ec::invalid_record);
   CHECK(verdict(batch_around({}, 1, codec)) == ec::invalid_record);
 }
 
 TEST_CASE("validate: fewer or more records than counted are refused", "[schema][validate]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   auto records = small_records(40);
   CHECK(verdict(batch_with(codec, records, 40)) == ec::none);
   CHECK(verdict(batch_with(codec, records, 39)) == ec::invalid_record);
@@ -173,7 +175,8 @@ TEST_CASE("validate: fewer or more records than counted are refused", "[schema][
 }
 
 TEST_CASE("validate: inner offsets are 0 to n-1", "[schema][validate]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   auto pair = [&](int32_t first, int32_t second) {
     return verdict(batch_with(codec, joined(small_record(first), small_record(second)), 2));
   };
@@ -186,7 +189,8 @@ TEST_CASE("validate: inner offsets are 0 to n-1", "[schema][validate]") {
 }
 
 TEST_CASE("validate: lying lengths are refused wherever they stand", "[schema][validate]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   auto one = [&](const raw& fields, std::optional<int32_t> length = {}) {
     return verdict(batch_with(codec, record_around(fields, length), 1));
   };
@@ -229,7 +233,8 @@ TEST_CASE("validate: lying lengths are refused wherever they stand", "[schema][v
 }
 
 TEST_CASE("validate: times before -1 and beyond 2^63 are refused", "[schema][validate]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   auto batch = [&](int64_t base, int64_t delta) {
     uint8_t number[varlong_bytes_max];
     raw fields{0};
@@ -249,7 +254,8 @@ TEST_CASE("validate: times before -1 and beyond 2^63 are refused", "[schema][val
 }
 
 TEST_CASE("validate: headers have a limit, because a reader must hold them", "[schema][validate]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   auto with_headers = [&](size_t count) {
     raw fields{0, 0, 0, 0x01, 0x01};
     put_varint(fields, static_cast<int32_t>(count));
@@ -268,7 +274,7 @@ TEST_CASE("validate: null keys are reported, not refused", "[schema][validate]")
 }
 
 TEST_CASE("validate: the limit of expansion is met to the byte", "[schema][validate]") {
-  auto codec = GENERATE(compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::gzip, compression::snappy, compression::lz4, compression::zstd);
   auto value_size = GENERATE(size_t{100}, size_t{65'536}, size_t{200'000});
   std::vector<owned_record> records(3, {5, "key", std::string(value_size, 'v'), {}});
   auto expanded = build(records).size() - batch_header_size;

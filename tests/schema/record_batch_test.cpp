@@ -24,7 +24,21 @@ const std::vector<owned_record> worked_records = {
     {1700000000123, "", std::nullopt, {}},
 };
 
-// Twelve records that repeat themselves, compressed by kafka-python 3.0.12 (lz4 4.4.5, zstandard 0.25.0).
+// Twelve records that repeat themselves, compressed by kafka-python 3.0.12 (Python's gzip, cramjam 2.14.0 for snappy,
+// lz4 4.4.5, zstandard 0.25.0).
+const std::string foreign_gzip =
+    "0000000000000000000000c70000000002cdec897d00010000000b0000018bcfe568000000018bcfe5680bffffffffffffff"
+    "ffffffffffffff0000000c1f8b0800ff61006b02ff3bc1c8c0c0c0959d5aa960b081315fa1203fb524512155a13457212d33"
+    "2f3d3325bf4881725186138c0c4c4c605b0c696b0b0b0bd81623dadac2c606b6c598b6b67070806d31a1ad2d5c5c605b4c69"
+    "6b0b0f0fd81633dadac2c707b6c59cb6b60808806db1a0ad2d4242605b2c6968cb29460611111e70ae34a0ad356262106b68"
+    "99fb01b646a515ca040000";
+const std::string foreign_snappy =
+    "00000000000000000000010800000000027966a16f00020000000b0000018bcfe568000000018bcfe5680bffffffffffffff"
+    "ffffffffffffff0000000c82534e41505059000000000100000001000000c3ca0988c8010000000a6b65792030b0016f2070"
+    "6f657461206520756d2066696e6769646f7220ee160009161400c80100020205660031fe660076660004040405660032fe66"
+    "0076660004060605660033fe660076660004080805660034fe6600766600040a0a05660035fe6600766600040c0c05660036"
+    "fe6600766600040e0e05660037fe660076660004101005660038fe660076660004121205660039fe66006a660014ca010014"
+    "140c61fc0031fefd036efd0310ca010016160967fefe036efe03";
 const std::string foreign_lz4 =
     "0000000000000000000000ee0000000002e4c02ad600030000000b0000018bcfe568000000018bcfe5680bffffffffffffff"
     "ffffffffffffff0000000c04224d186840ca04000000000000fea6000000ff14c8010000000a6b65792030b0016f20706f65"
@@ -93,7 +107,7 @@ TEST_CASE("record batch: the worked example is read and passes every check", "[s
 
 TEST_CASE("record batch: batches compressed by another implementation are read",
           "[schema][batch][compression]") {
-  for (auto& hex : {foreign_lz4, foreign_zstd}) {
+  for (auto& hex : {foreign_gzip, foreign_snappy, foreign_lz4, foreign_zstd}) {
     auto batch = from_hex(hex);
     REQUIRE(validate_batch(batch, {}).ok());
     auto records = *read_all(batch);
@@ -107,7 +121,8 @@ TEST_CASE("record batch: batches compressed by another implementation are read",
 }
 
 TEST_CASE("record batch: what is built is valid and read back, with every codec", "[schema][batch]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     seeded_random random{seed};
     auto records = random_records(random, 1 + random.below(60));
@@ -131,7 +146,8 @@ TEST_CASE("record batch: what is built is valid and read back, with every codec"
 }
 
 TEST_CASE("record batch: null and empty stay different things", "[schema][batch]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   std::vector<owned_record> records = {{5, std::nullopt, std::nullopt, {{"a", std::nullopt}, {"a", ""}}},
                                        {5, "", "", {}},
                                        {-1, std::nullopt, "", {}},
@@ -154,7 +170,7 @@ TEST_CASE("record batch: records are numbered from the base offset", "[schema][b
 }
 
 TEST_CASE("record batch: what a codec does not make smaller is stored as it is", "[schema][batch]") {
-  auto codec = GENERATE(compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::gzip, compression::snappy, compression::lz4, compression::zstd);
   auto batch = build({{1, "k", "v", {}}}, codec);
   CHECK(parse_batch_header(batch)->codec() == compression::none);
   CHECK(batch == build({{1, "k", "v", {}}}));
@@ -196,7 +212,8 @@ TEST_CASE("record batch: offset and epoch are stamped outside the checksum", "[s
 }
 
 TEST_CASE("record batch: log-append time speaks for every record", "[schema][batch]") {
-  auto codec = GENERATE(compression::none, compression::lz4, compression::zstd);
+  auto codec = GENERATE(compression::none, compression::gzip, compression::snappy, compression::lz4,
+                        compression::zstd);
   std::vector<owned_record> records(50, {17, "key", "value", {}});
   auto batch = build(records, codec);
   stamp_append_time(batch, timestamp{999});

@@ -56,6 +56,46 @@ class Records(World):
         strip = lambda r: json.dumps([r["key"], r["value"], r.get("headers", [])], sort_keys=True)
         self.assertEqual(sorted(map(strip, seen)), sorted(map(strip, wild)))
 
+    def stored_codecs(self):
+        """The codecs of the batches on disk that begin as their codec's bytes do."""
+        begins = {0: b"", 1: b"\x1f\x8b\x08", 2: b"\x82SNAPPY\0\0\0\0\1\0\0\0\1", 3: b"\x04\x22\x4d\x18", 4: b"\x28\xb5\x2f\xfd"}
+        found = set()
+        for folder, _, names in os.walk(self.path("data")):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    data = file.read()
+                for number, begin in list(begins.items())[1:]:
+                    at = data.find(begin)
+                    while at >= 0:  # 61 bytes of header before it: magic 2, the codec in the low bits of the attributes
+                        if at >= 61 and data[at - 45] == 2 and data[at - 39] & 7 == number:
+                            found.add(number)
+                        at = data.find(begin, at + 1)
+        return found
+
+    def test_every_codec_hands_records_on_unchanged(self):
+        records = [{"key": f"k{i % 7}", "value": f"line {i} " * (i % 50), "timestamp": 1700000000000 + i} for i in range(3000)]
+        records += [{"key": None, "value": None}, {"key": "", "value": ""},
+                    {"key": {"base64": "/wA="}, "value": {"base64": base64.b64encode(bytes(range(256)) * 20).decode()}},
+                    {"key": "h", "value": "v", "headers": [{"key": "a", "value": None}, {"key": "a", "value": "1"}]}]
+        for record in records[-4:]:
+            record["timestamp"] = 1700000000000
+        text = "\n".join(map(json.dumps, records)).encode()
+        self.assertEqual(self.stored_codecs(), set())
+        first = None
+        for number, codec in enumerate(("none", "gzip", "snappy", "lz4", "zstd")):
+            self.ok("topic", "create", codec)
+            self.ok("produce", codec, "-f", "json", "-z", codec, "--output", "json", stdin=text)
+            text = self.ok("consume", codec, "-e", "-f", "json").out
+            seen = text.replace(b'"topic":"%s"' % codec.encode(), b'"topic":"t"')
+            first = first or seen
+            self.assertEqual(seen, first, codec)
+            self.assertEqual(len(seen.splitlines()), len(records))
+            self.assertEqual(self.stored_codecs(), set(range(1, number + 1)), codec)
+        self.fails(2, "none, gzip, snappy, lz4, zstd", "produce", "t", "-z", "brotli", stdin=b"x\n")
+        for codec in ("gzip", "snappy"):
+            told = self.ok("bench", "produce", "--topic", "t", "-z", codec, "--records", "100", "--output", "json").json()
+            self.assertEqual(told["records"], 100)
+
     def test_where_to_begin_and_to_end(self):
         self.ok("produce", "t", stdin=b"".join(b"%d\n" % i for i in range(10)))
         everything = [str(i) for i in range(10)]

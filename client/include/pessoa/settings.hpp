@@ -20,7 +20,7 @@ namespace pessoa::client {
 
 struct setting_info {
   std::string_view name;
-  std::string_view type; // "ms", "bytes", "int", "bool", "text", "one of none, lz4, zstd"
+  std::string_view type; // "ms", "bytes", "int", "bool", "text", "one of all, 1, 0"
   std::string_view default_value;
   std::string_view part;  // "cluster", "producer", "consumer"
   std::string_view about; // one sentence
