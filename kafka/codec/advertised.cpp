@@ -35,8 +35,9 @@ constexpr row promises[] = {
 
 error wrong(const advertised_api& entry, int16_t version_max) {
   return {ec::invalid_config, "version " + std::to_string(version_max) + " of " + std::string{entry.api->name}
-                                  + " is outside of the advertised versions " + std::to_string(entry.versions.min)
-                                  + " to " + std::to_string(entry.versions.max)};
+                                  + " is outside of the advertised versions "
+                                  + std::to_string(entry.versions.min) + " to "
+                                  + std::to_string(entry.versions.max)};
 }
 
 } // namespace
@@ -54,7 +55,8 @@ advertised_apis::advertised_apis() {
 
 result<advertised_api*> advertised_apis::named(std::string_view name) {
   auto found = std::find_if(apis_.begin(), apis_.end(), [&](auto& entry) { return entry.api->name == name; });
-  if (found == apis_.end()) return error{ec::invalid_config, "there is no advertised API " + std::string{name}};
+  if (found == apis_.end())
+    return error{ec::invalid_config, "there is no advertised API " + std::string{name}};
   return &*found;
 }
 

@@ -20,9 +20,9 @@ struct version_range {
 
 struct api_info {
   api_key key;
-  std::string_view name; // Kafka's: "ApiVersions"
-  version_range codec;   // the versions that can be decoded and encoded
-  int16_t flexible_from; // INT16_MAX: never
+  std::string_view name;         // Kafka's: "ApiVersions"
+  version_range codec;           // the versions that can be decoded and encoded
+  int16_t flexible_from;         // INT16_MAX: never
   int16_t fixed_response_header; // -1: as the flexibility says
 
   [[nodiscard]] int16_t request_header(int16_t version) const { return version >= flexible_from ? 2 : 1; }

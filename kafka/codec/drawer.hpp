@@ -26,14 +26,23 @@ public:
   void draw(T& out, int16_t) {
     using limits = std::numeric_limits<T>;
     switch (random_.below(6)) {
-    case 0: out = limits::min(); break;
-    case 1: out = limits::max(); break;
-    case 2: out = static_cast<T>(-1); break;
-    default: out = static_cast<T>(random_.below(200));
+    case 0:
+      out = limits::min();
+      break;
+    case 1:
+      out = limits::max();
+      break;
+    case 2:
+      out = static_cast<T>(-1);
+      break;
+    default:
+      out = static_cast<T>(random_.below(200));
     }
   }
   void draw(bool& out, int16_t) { out = random_.below(2) == 1; }
-  void draw(topic_id& out, int16_t) { out = random_.below(4) == 0 ? topic_id{} : topic_id{draw_uuid(random_)}; }
+  void draw(topic_id& out, int16_t) {
+    out = random_.below(4) == 0 ? topic_id{} : topic_id{draw_uuid(random_)};
+  }
   void draw(std::string& out, int16_t) {
     out.clear();
     // 130 and more need a second byte of compact length.
@@ -55,14 +64,14 @@ public:
   }
   template <class T>
   void draw(std::optional<T>& out, int16_t version, bool nullable) {
-    if (nullable && random_.below(4) == 0) out.reset();
-    else draw(out.emplace(), version);
+    if (nullable && random_.below(4) == 0)
+      out.reset();
+    else
+      draw(out.emplace(), version);
   }
   template <class T>
-    requires requires(T& x, drawer& d) { x.draw(d, int16_t{}); }
-  void draw(T& out, int16_t version) {
-    out.draw(*this, version);
-  }
+  requires requires(T& x, drawer& d) { x.draw(d, int16_t{}); }
+  void draw(T& out, int16_t version) { out.draw(*this, version); }
 
 private:
   random_source& random_;

@@ -6,7 +6,8 @@ namespace pessoa::kafka {
 
 const api_info* find_api(int16_t key) {
   auto apis = all_apis();
-  auto found = std::find_if(apis.begin(), apis.end(), [&](auto& api) { return static_cast<int16_t>(api.key) == key; });
+  auto found =
+      std::find_if(apis.begin(), apis.end(), [&](auto& api) { return static_cast<int16_t>(api.key) == key; });
   return found == apis.end() ? nullptr : &*found;
 }
 

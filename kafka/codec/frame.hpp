@@ -28,9 +28,11 @@ result<request_head> read_request_head(const bytes& message);
 
 // Requires: head.api is Request's, and head.version_known.
 template <class Request>
-result<Request> decode_request(const bytes& message, const request_head& head, const decode_limits& limits = {}) {
+result<Request> decode_request(const bytes& message, const request_head& head,
+                               const decode_limits& limits = {}) {
   PESSOA_ASSERT(head.version_known && head.api->key == Request::message_key, head.key, head.version);
-  return decode<Request>(message.slice(head.body_begin, message.size() - head.body_begin), head.version, limits);
+  return decode<Request>(message.slice(head.body_begin, message.size() - head.body_begin), head.version,
+                         limits);
 }
 
 // The length, the header and the body, ready to send.
@@ -71,8 +73,8 @@ result<Response> decode_response(const bytes& message, int16_t version, int32_t 
   header.decode(in, info(Response::message_key).response_header(version));
   PESSOA_CHECK(in.status());
   if (header.correlation_id != correlation_id)
-    return error{ec::malformed_message, "the answer to request " + std::to_string(header.correlation_id) + ", not to "
-                                            + std::to_string(correlation_id)};
+    return error{ec::malformed_message, "the answer to request " + std::to_string(header.correlation_id)
+                                            + ", not to " + std::to_string(correlation_id)};
   return decode<Response>(message.slice(in.position(), in.left()), version, limits);
 }
 

@@ -142,7 +142,8 @@ void reader::blob(std::optional<payload>& out, bool flexible, bool nullable) {
 
 // -- arrays ---
 
-std::optional<size_t> reader::array_count(bool flexible, size_t element_bytes_min, size_t element_size, bool nullable) {
+std::optional<size_t> reader::array_count(bool flexible, size_t element_bytes_min, size_t element_size,
+                                          bool nullable) {
   PESSOA_ASSERT(element_bytes_min > 0);
   auto count = length(flexible, 4, nullable, "an array");
   if (!count) return std::nullopt;
@@ -152,7 +153,8 @@ std::optional<size_t> reader::array_count(bool flexible, size_t element_bytes_mi
     return std::nullopt;
   }
   if (*count > limits_.elements_max) {
-    fail("an array of " + std::to_string(*count) + " elements, the limit is " + std::to_string(limits_.elements_max));
+    fail("an array of " + std::to_string(*count) + " elements, the limit is "
+         + std::to_string(limits_.elements_max));
     return std::nullopt;
   }
   // Both factors are bounded: the count by the message's size, an element by its type.
@@ -165,21 +167,25 @@ std::optional<size_t> reader::array_count(bool flexible, size_t element_bytes_mi
 reader::tag_walk reader::tags() {
   tag_walk at;
   at.left = uvarint();
-  if (ok() && at.left > left() / 2) fail(std::to_string(at.left) + " tagged fields in " + std::to_string(left()) + " bytes");
+  if (ok() && at.left > left() / 2)
+    fail(std::to_string(at.left) + " tagged fields in " + std::to_string(left()) + " bytes");
   return at;
 }
 
 bool reader::next(tag_walk& at) {
   if (at.open && ok()) {
-    if (left() > 0) fail(std::to_string(left()) + " bytes are left over in the tagged field " + std::to_string(at.tag));
-    else end_ = at.outer_end;
+    if (left() > 0)
+      fail(std::to_string(left()) + " bytes are left over in the tagged field " + std::to_string(at.tag));
+    else
+      end_ = at.outer_end;
     at.open = false;
   }
   if (!ok() || at.left == 0) return false;
   --at.left;
   uint32_t tag = uvarint();
   if (ok() && !at.first && tag <= at.tag)
-    fail("the tagged field " + std::to_string(tag) + " after " + std::to_string(at.tag) + ": tags must ascend");
+    fail("the tagged field " + std::to_string(tag) + " after " + std::to_string(at.tag)
+         + ": tags must ascend");
   uint32_t size = uvarint();
   if (!ok() || !need(size, "a tagged field")) return false;
   at.tag = tag;

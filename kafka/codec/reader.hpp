@@ -78,8 +78,10 @@ public:
   void array(std::optional<std::vector<T>>& out, int16_t version, bool flexible, size_t element_bytes_min,
              bool nullable) {
     auto count = array_count(flexible, element_bytes_min, sizeof(T), nullable);
-    if (count) elements(out.emplace(), *count, version, flexible);
-    else out.reset();
+    if (count)
+      elements(out.emplace(), *count, version, flexible);
+    else
+      out.reset();
   }
 
   // -- tagged fields. for (auto at = in.tags(); in.next(at);) then read at.tag's value whole, or skip(at). ---
@@ -104,16 +106,20 @@ private:
   bool charge(size_t count);
   void fail(std::string what);
   std::optional<size_t> length(bool flexible, size_t fixed_width, bool nullable, const char* what);
-  std::optional<size_t> array_count(bool flexible, size_t element_bytes_min, size_t element_size, bool nullable);
+  std::optional<size_t> array_count(bool flexible, size_t element_bytes_min, size_t element_size,
+                                    bool nullable);
 
   template <class T>
   void elements(std::vector<T>& out, size_t count, int16_t version, bool flexible) {
     out.resize(count);
     for (auto& element : out) {
       if (!ok()) return;
-      if constexpr (std::is_same_v<T, std::string>) string(element, flexible);
-      else if constexpr (std::integral<T> || std::is_same_v<T, topic_id>) value(element);
-      else element.decode(*this, version);
+      if constexpr (std::is_same_v<T, std::string>)
+        string(element, flexible);
+      else if constexpr (std::integral<T> || std::is_same_v<T, topic_id>)
+        value(element);
+      else
+        element.decode(*this, version);
     }
   }
 

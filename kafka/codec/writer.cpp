@@ -46,7 +46,8 @@ void writer::fail(ec code, std::string what) {
 }
 
 void writer::refuse(const char* field, int16_t version) {
-  fail(ec::unsupported_version, std::string{field} + " is set, and version " + std::to_string(version) + " lacks it");
+  fail(ec::unsupported_version,
+       std::string{field} + " is set, and version " + std::to_string(version) + " lacks it");
 }
 
 void writer::uvarint(uint32_t x) {
@@ -61,20 +62,26 @@ void writer::length(size_t count, size_t fixed_width, bool flexible, const char*
   size_t most = !flexible && fixed_width == 2 ? size_t{std::numeric_limits<int16_t>::max()}
                                               : size_t{std::numeric_limits<int32_t>::max()};
   if (count > most) {
-    fail(ec::message_too_large,
-         std::string{field} + " has the length " + std::to_string(count) + ", the most is " + std::to_string(most));
+    fail(ec::message_too_large, std::string{field} + " has the length " + std::to_string(count)
+                                    + ", the most is " + std::to_string(most));
     return;
   }
-  if (flexible) uvarint(static_cast<uint32_t>(count) + 1);
-  else if (fixed_width == 2) value(static_cast<int16_t>(count));
-  else value(static_cast<int32_t>(count));
+  if (flexible)
+    uvarint(static_cast<uint32_t>(count) + 1);
+  else if (fixed_width == 2)
+    value(static_cast<int16_t>(count));
+  else
+    value(static_cast<int32_t>(count));
 }
 
 void writer::null(size_t fixed_width, bool flexible, bool nullable, const char* field) {
   if (!nullable) fail(ec::unsupported_version, std::string{field} + " is null where null cannot be said");
-  if (flexible) uvarint(0);
-  else if (fixed_width == 2) value(int16_t{-1});
-  else value(int32_t{-1});
+  if (flexible)
+    uvarint(0);
+  else if (fixed_width == 2)
+    value(int16_t{-1});
+  else
+    value(int32_t{-1});
 }
 
 void writer::string(const std::string& text, bool flexible, const char* field) {
@@ -83,8 +90,10 @@ void writer::string(const std::string& text, bool flexible, const char* field) {
 }
 
 void writer::string(const std::optional<std::string>& text, bool flexible, bool nullable, const char* field) {
-  if (text) string(*text, flexible, field);
-  else null(2, flexible, nullable, field);
+  if (text)
+    string(*text, flexible, field);
+  else
+    null(2, flexible, nullable, field);
 }
 
 void writer::blob(const payload& data, bool flexible, const char* field) {
@@ -98,8 +107,10 @@ void writer::blob(const payload& data, bool flexible, const char* field) {
 }
 
 void writer::blob(const std::optional<payload>& data, bool flexible, bool nullable, const char* field) {
-  if (data) blob(*data, flexible, field);
-  else null(4, flexible, nullable, field);
+  if (data)
+    blob(*data, flexible, field);
+  else
+    null(4, flexible, nullable, field);
 }
 
 size_t writer::begin_tag(uint32_t tag) {

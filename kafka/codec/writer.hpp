@@ -59,16 +59,21 @@ public:
   void array(const std::vector<T>& from, int16_t version, bool flexible, const char* field) {
     length(from.size(), 4, flexible, field);
     for (auto& element : from) {
-      if constexpr (std::is_same_v<T, std::string>) string(element, flexible, field);
-      else if constexpr (std::integral<T> || std::is_same_v<T, topic_id>) value(element);
-      else element.encode(*this, version);
+      if constexpr (std::is_same_v<T, std::string>)
+        string(element, flexible, field);
+      else if constexpr (std::integral<T> || std::is_same_v<T, topic_id>)
+        value(element);
+      else
+        element.encode(*this, version);
     }
   }
   template <class T>
   void array(const std::optional<std::vector<T>>& from, int16_t version, bool flexible, bool nullable,
              const char* field) {
-    if (from) array(*from, version, flexible, field);
-    else null(4, flexible, nullable, field);
+    if (from)
+      array(*from, version, flexible, field);
+    else
+      null(4, flexible, nullable, field);
   }
 
   // auto at = out.begin_tag(0); the value; out.end_tag(at); with ascending tags, after their number as uvarint.
