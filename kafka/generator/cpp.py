@@ -306,13 +306,16 @@ def keys_header(definitions, folder):
 
 def table_source(definitions, folder):
     apis = [d for d in definitions if d.key is not None]
-    out = [NOTE.format(folder), '#include "kafka/codec/api.hpp"\n\n#include <array>\n\nnamespace pessoa::kafka {\n\nnamespace {\n\n',
+    out = [NOTE.format(folder), '#include "kafka/codec/api.hpp"\n\n#include <array>\n\n',
+           "namespace pessoa::kafka {\n\nnamespace {\n\n",
            f"// In the order of keys.\nconstexpr std::array<api_info, {len(apis)}> table{{{{\n"]
     for d in apis:
         flexible = d.flexible.low if d.flexible else "INT16_MAX"
         fixed = -1 if d.response_header is None else d.response_header
-        out.append(f'    {{api_key::{d.name}, "{camel(d.name)}", {{{d.versions.low}, {d.versions.high}}}, {flexible}, {fixed}}},\n')
-    out.append("}};\n\n} // namespace\n\nstd::span<const api_info> all_apis() { return table; }\n\n} // namespace pessoa::kafka\n")
+        versions = f"{{{d.versions.low}, {d.versions.high}}}"
+        out.append(f'    {{api_key::{d.name}, "{camel(d.name)}", {versions}, {flexible}, {fixed}}},\n')
+    out.append("}};\n\n} // namespace\n\nstd::span<const api_info> all_apis() { return table; }\n\n")
+    out.append("} // namespace pessoa::kafka\n")
     return "".join(out)
 
 

@@ -1,4 +1,4 @@
-"""Reads a definition: one file of kafka/definitions/ becomes an Api or a header, with every mistake told by file and line.
+"""Reads definitions: a file of kafka/definitions/ becomes messages, and a mistake is told with file and line.
 
 The language (kafka/README.md has an example):
 
@@ -225,7 +225,7 @@ class _Reader:
                 message.structs.append(new.struct)
         for clash in struct.fields:
             if clash.struct and clash.struct.name[len(message.name) + 1:] in names:
-                self.fail(clash.line, f"{struct.name} has a field and a struct of the same name; give the struct another")
+                self.fail(clash.line, f"{struct.name} has a field and a struct of the same name; rename the struct")
         for tag in tags:
             if tag >= len(tags):
                 self.fail(struct.fields[-1].line, f"the tags of {struct.name} are not 0 to {len(tags) - 1}")

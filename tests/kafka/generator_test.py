@@ -117,8 +117,8 @@ class Sizes(unittest.TestCase):
 
 class Command(unittest.TestCase):
     def run_generator(self, folder, *paths):
-        return subprocess.run([sys.executable, "-B", str(ROOT / "kafka/generate.py"), "--out", str(folder), *map(str, paths)],
-                              capture_output=True, text=True)
+        command = [sys.executable, "-B", str(ROOT / "kafka/generate.py"), "--out", str(folder), *map(str, paths)]
+        return subprocess.run(command, capture_output=True, text=True)
 
     def setUp(self):
         scratch = tempfile.TemporaryDirectory(prefix="pessoa-generator-")
