@@ -22,8 +22,8 @@ struct request_head {
   size_t body_begin = 0;
 };
 
-// `message` is everything behind the length. Errors: malformed_message when the head is cut off or wrong; an unknown key
-// or version is none, because it is for the caller to say what it means (for ApiVersions an answer, else the end).
+// `message` is everything behind the length. Errors: malformed_message when the head is cut off or wrong. An unknown
+// key or version is none: the caller knows what it means (for ApiVersions an answer, else the connection's end).
 result<request_head> read_request_head(const bytes& message);
 
 // Requires: head.api is Request's, and head.version_known.
