@@ -7,6 +7,7 @@ from pathlib import Path
 
 CODE = {".cpp", ".hpp", ".h", ".cc"}
 TEXT = CODE | {".py", ".sh", ".cmake", ".md", ".txt", ".json", ".capnp", ".toml", ".in", ".yml", ".yaml", ".html", ""}
+KAFKA_TABLES = {"all", "api_key"}  # what kafka/generate.py writes beside a header per definition
 NOT_OURS = {".git", "build", "third_party", "__pycache__"}
 
 # A comment, a string, a character. A quote after a hex digit separates digits (1'000) and opens nothing.
@@ -114,7 +115,7 @@ class Tree:
         """The path in the tree an include names, or None if it is somebody else's header.
 
         Generated Cap'n Proto headers resolve to their schema file's place, the client's installed names to
-        client/include, configured headers to where their .in stands.
+        client/include, configured headers to where their .in stands, Kafka messages to themselves if they are defined.
         """
         name = include.name
         for candidate in (name, "client/include/" + name):
@@ -125,6 +126,9 @@ class Tree:
                 if candidate in self.by_path:
                     return name if "/" in name else "schema/" + name
         if name + ".in" in self.by_path:
+            return name
+        message = re.fullmatch(r"kafka/messages/(\w+)\.hpp", name)
+        if message and (message[1] in KAFKA_TABLES or f"kafka/definitions/{message[1]}.txt" in self.by_path):
             return name
         if include.quoted:
             beside = os.path.normpath(os.path.join(os.path.dirname(file.path), name)).replace(os.sep, "/")
