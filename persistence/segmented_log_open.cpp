@@ -236,13 +236,13 @@ result<void> segmented_log::rebuild_epochs(recovery_report& report) {
   return {};
 }
 
-result<void> segmented_log::load_producers(recovery_report& report) {
-  if (runs_.empty()) return {};
-  PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
-  auto loaded = snapshots_.load(log_end_, report.producers_rebuilt);
-  auto at = loaded.first;
+// The newest snapshot at or below `end`, and the headers behind it as far as the segments' facts go.
+result<segmented_log::recovered_producers> segmented_log::replay_producers(offset end,
+                                                                           recovery_report& report) {
+  auto loaded = snapshots_.load(end, report.producers_rebuilt);
   auto table = std::move(loaded.second);
-  offset from = std::max(at, runs_.front().file->base());
+  offset from = std::max(loaded.first, runs_.front().file->base());
+  unsnapshot_bytes_ = 0;
   for (auto& r : runs_) {
     if (r.facts.end <= from) continue;
     walk_start start{0, r.file->base(), std::nullopt};
@@ -266,8 +266,15 @@ result<void> segmented_log::load_producers(recovery_report& report) {
            report);
     unsnapshot_bytes_ += r.facts.size - std::min(start.position, r.facts.size);
   }
+  return recovered_producers{from, std::move(table)};
+}
+
+result<void> segmented_log::load_producers(recovery_report& report) {
+  if (runs_.empty()) return {};
+  PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
+  PESSOA_TRY(auto found, replay_producers(log_end_, report));
   std::lock_guard lock{facts_};
-  producers_ = std::move(table);
+  producers_ = std::move(found.table);
   return {};
 }
 
