@@ -144,7 +144,9 @@ private:
   result<void> save_state();
   result<void> save_epochs_if_new();
   result<offset> sync_segments();
+  void note_replay(uint64_t frame_length);
   void snapshot_producers_if_due();
+  void snapshot_producers();
   error fail(error cause);
   [[nodiscard]] result<void> usable() const;
 
@@ -163,6 +165,7 @@ private:
 
   // -- cutting (segmented_log_cut.cpp) ---
   result<void> cut_files(offset to);
+  void settle_idle();
 
   storage_env& env_;
   const std::string directory_;
@@ -188,6 +191,7 @@ private:
   bool producers_loaded_ = false;
   bool touched_ = false;          // recovery changed the active file
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
+  uint64_t replay_bytes_ = 0;     // of that, what a start would have to read
   std::shared_ptr<background> background_;
 
   struct read_hint {

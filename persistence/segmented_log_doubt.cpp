@@ -38,6 +38,7 @@ result<void> segmented_log::write_again(scan found, const journal_frames& journa
   while (kept < entries.size() && entries[kept].at < known)
     ++kept;
   index.keep(kept);
+  tail_.last.reset();
   tail_.last_indexed = kept == 0 ? 0 : entries[kept - 1].position;
   active.facts = facts;
   if (!tail_.last_crc && facts.size > 0) {
@@ -67,6 +68,7 @@ result<void> segmented_log::copy_tail(offset known, std::deque<doubted> doubtful
   auto old = runs_.back();
   if (replaces) runs_.pop_back();
   runs_.push_back({copy, {0, known, no_timestamp, no_timestamp, no_timestamp}});
+  tail_.last.reset();
   tail_.last_indexed = 0;
   PESSOA_TRY(auto batches, check(frames));
   PESSOA_CHECK(write_run(batches));

@@ -242,7 +242,7 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
   auto loaded = snapshots_.load(end, report.producers_rebuilt);
   auto table = std::move(loaded.second);
   offset from = std::max(loaded.first, runs_.front().file->base());
-  unsnapshot_bytes_ = 0;
+  unsnapshot_bytes_ = replay_bytes_ = 0;
   for (auto& r : runs_) {
     if (r.facts.end <= from) continue;
     walk_start start{0, r.file->base(), std::nullopt};
@@ -250,7 +250,9 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
       start = {entry->position, entry->at, std::nullopt};
     PESSOA_TRY(auto file, r.file->file());
     auto replay = [&](const frame_view& view, uint64_t, byte_view) {
-      if (view.header.base >= from) table.apply(view.batch, view.header.append_time);
+      if (view.header.base < from) return true;
+      table.apply(view.batch, view.header.append_time);
+      note_replay(view.header.frame_length);
       return true;
     };
     PESSOA_TRY(auto walked, walk_frames(*file, key_, start, r.facts.size, walk_depth::heads, replay));
@@ -264,7 +266,6 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
       lose(r.file->path() + " is damaged at byte " + std::to_string(walked.position) + ": "
                + to_string(walked.defect),
            report);
-    unsnapshot_bytes_ += r.facts.size - std::min(start.position, r.facts.size);
   }
   return recovered_producers{from, std::move(table)};
 }

@@ -12,6 +12,7 @@
 #include "persistence/plants.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace pessoa::persistence {
 
@@ -26,11 +27,15 @@ void segmented_log::extend(segment_facts& facts, const frame_view& view, uint64_
 void segmented_log::note_frame(run& active, const frame_view& view, uint64_t position) {
   auto& facts = active.facts;
   index_entry entry{view.header.base, position, facts.max_time, facts.last_append, index_kind::frame};
-  if (position == 0
-      || position - tail_.last_indexed >= static_cast<uint64_t>(settings_.index_interval_bytes)) {
+  auto interval = static_cast<uint64_t>(settings_.index_interval_bytes);
+  // A start reads the heads behind a snapshot: from here on, then.
+  if (std::exchange(tail_.index_next, false)) interval /= 16;
+  bool add = position == 0 || position - tail_.last_indexed >= interval;
+  if (add) {
     active.file->index().add(entry);
     tail_.last_indexed = position;
   }
+  tail_.last = add ? std::nullopt : std::optional{entry};
   std::lock_guard lock{facts_};
   extend(facts, view, position);
 }
@@ -92,6 +97,7 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
     break;
   }
   index.keep(kept);
+  tail_ = {};
   tail_.last_indexed = from.position;
   if (from.position > 0) { // the age of a segment is that of its first frame
     frame_view first;
@@ -153,7 +159,7 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
     note_frame(active, view, position);
     if (h.base >= producers.from) {
       producers.table.apply(view.batch, h.append_time);
-      unsnapshot_bytes_ += h.frame_length;
+      note_replay(h.frame_length);
     }
     // What a later frame calls synced is no longer in doubt.
     auto settled = [&](const frame_view& v, uint64_t at) {
