@@ -144,7 +144,7 @@ private:
   result<void> save_state();
   result<void> save_epochs_if_new();
   result<offset> sync_segments();
-  void note_replay(uint64_t frame_length);
+  void note_replay(const frame_header& frame);
   void snapshot_producers_if_due();
   void snapshot_producers();
   error fail(error cause);
@@ -192,6 +192,7 @@ private:
   bool touched_ = false;          // recovery changed the active file
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
   uint64_t replay_bytes_ = 0;     // of that, what a start would have to read
+  offset snapshot_end_{0};        // of the newest
   std::shared_ptr<background> background_;
 
   struct read_hint {

@@ -192,6 +192,7 @@ result<void> segmented_log::checkpoint() {
   active.file->index().sync();
   if (unsnapshot_bytes_ > 0 || producers_.size() > 0) PESSOA_CHECK(snapshots_.write(log_end_, producers_));
   unsnapshot_bytes_ = replay_bytes_ = 0;
+  snapshot_end_ = log_end_;
   log_checkpoint mark;
   mark.generation = state_.generation;
   mark.log_end = log_end_;

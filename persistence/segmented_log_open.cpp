@@ -243,6 +243,7 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
   auto table = std::move(loaded.second);
   offset from = std::max(loaded.first, runs_.front().file->base());
   unsnapshot_bytes_ = replay_bytes_ = 0;
+  snapshot_end_ = loaded.first;
   for (auto& r : runs_) {
     if (r.facts.end <= from) continue;
     walk_start start{0, r.file->base(), std::nullopt};
@@ -252,7 +253,7 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
     auto replay = [&](const frame_view& view, uint64_t, byte_view) {
       if (view.header.base < from) return true;
       table.apply(view.batch, view.header.append_time);
-      note_replay(view.header.frame_length);
+      note_replay(view.header);
       return true;
     };
     PESSOA_TRY(auto walked, walk_frames(*file, key_, start, r.facts.size, walk_depth::heads, replay));

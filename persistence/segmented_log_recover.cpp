@@ -159,7 +159,7 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
     note_frame(active, view, position);
     if (h.base >= producers.from) {
       producers.table.apply(view.batch, h.append_time);
-      note_replay(h.frame_length);
+      note_replay(h);
     }
     // What a later frame calls synced is no longer in doubt.
     auto settled = [&](const frame_view& v, uint64_t at) {

@@ -141,7 +141,7 @@ result<void> segmented_log::write_run(std::span<batch_to_write> batches) {
   for (auto& view : views) {
     note_frame(active, view, position);
     position += view.header.frame_length;
-    note_replay(view.header.frame_length);
+    note_replay(view.header);
     std::lock_guard lock{facts_};
     if (epochs_.note(view.header.epoch, view.header.base)) epochs_saved_ = false;
     producers_.apply(view.batch, view.header.append_time);
@@ -230,9 +230,10 @@ result<void> segmented_log::add_segment(offset base) {
   return {};
 }
 
-void segmented_log::note_replay(uint64_t frame_length) {
-  unsnapshot_bytes_ += frame_length;
-  replay_bytes_ += head_reading(frame_length);
+void segmented_log::note_replay(const frame_header& frame) {
+  if (frame.base < snapshot_end_) return; // recovery writes it again: what is durable is not to be replaced
+  unsnapshot_bytes_ += frame.frame_length;
+  replay_bytes_ += head_reading(frame.frame_length);
 }
 
 void segmented_log::snapshot_producers_if_due() {
@@ -254,6 +255,7 @@ void segmented_log::snapshot_producers() {
   // Only a start pays for a snapshot that could not be written.
   if (!snapshots_.write(log_end_, producers_).ok()) return;
   unsnapshot_bytes_ = replay_bytes_ = 0;
+  snapshot_end_ = log_end_;
   tail_.index_next = true;
 }
 
