@@ -3,7 +3,7 @@
 #pragma once
 
 #include "persistence/frame.hpp"
-#include "persistence/storage_env.hpp"
+#include "persistence/read_window.hpp"
 
 #include <functional>
 #include <optional>
@@ -14,6 +14,10 @@ struct walk_start {
   uint64_t position = 0;
   std::optional<offset> expected;       // base offset of the frame there; nullopt: whatever it says
   std::optional<uint32_t> previous_crc; // nullopt: not known, the first frame's link is not checked
+  // walk_depth::whole: of frames that end at or below `known` only the heads are read, but for those that begin
+  // in the last `verified_last` bytes.
+  offset known{0};
+  uint64_t verified_last = 0;
 };
 
 enum class walk_depth : uint8_t {
@@ -29,20 +33,26 @@ struct walk_end {
   uint64_t bytes_read = 0;
 };
 
-// Called per frame; `frame` holds the head (walk_depth::heads) or all of it. Returning false stops before
+// Called per frame; `frame` holds all of it, or the head if that is what was read. Returning false stops before
 // this frame.
 using frame_visitor = std::function<bool(const frame_view& view, uint64_t position, byte_view frame)>;
 
 // Walks [start.position, file_end). Errors are those of reading; damage is not an error but an end.
 result<walk_end> walk_frames(const random_file& file, const partition_key& key, walk_start start,
                              uint64_t file_end, walk_depth depth, const frame_visitor& visit);
+// The same through a window: what it has read already is not read again.
+result<walk_end> walk_frames(read_window& bytes, const partition_key& key, walk_start start, walk_depth depth,
+                             const frame_visitor& visit);
 
-// The largest durable end that any frame header in [from, file_end) recorded; nullopt without one. Looks at
-// every multiple of 8, so that no damage hides what comes after it. Bytes read are added to `bytes_read`.
+// About what a walk over heads reads for a frame of that length.
+uint64_t head_reading(uint32_t frame_length);
+
+// The largest durable end that any frame header from `from` on recorded; nullopt without one. Looks at
+// every multiple of 8, so that no damage hides what comes after it.
 //
 // A client that plants bytes like a frame's inside its records can make a torn tail look like loss, never the
 // reverse.
-result<std::optional<offset>> durable_end_recorded_in(const random_file& file, const partition_key& key,
-                                                      uint64_t from, uint64_t file_end, uint64_t& bytes_read);
+result<std::optional<offset>> durable_end_recorded_in(read_window& bytes, const partition_key& key,
+                                                      uint64_t from);
 
 } // namespace pessoa::persistence

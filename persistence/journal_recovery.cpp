@@ -2,6 +2,7 @@
 
 #include "persistence/frame.hpp"
 #include "persistence/plants.hpp"
+#include "persistence/read_window.hpp"
 
 #include <algorithm>
 
@@ -9,46 +10,28 @@ namespace pessoa::persistence {
 
 namespace {
 
-// Do these bytes hold exactly the frames that the record promises?
-bool frames_match(byte_view data, const journal_record& record) {
-  offset next = record.base;
-  for (uint32_t i = 0; i < record.frame_count; ++i) {
+// The frames in these bytes, if they are exactly those that the record's header, or its place, promised.
+template <class Promise>
+std::optional<std::vector<frame_view>> frames_in(byte_view data, const partition_key& key,
+                                                 const Promise& promised) {
+  std::vector<frame_view> found;
+  auto next = promised.base;
+  while (!data.empty()) {
     frame_view view;
-    if (parse_frame(data, record.key, view) != frame_defect::none || view.header.base != next
-        || view.header.generation != record.generation)
-      return false;
+    if (parse_frame(data, key, view) != frame_defect::none || view.header.base != next
+        || view.header.generation != promised.generation)
+      return std::nullopt;
     next = view.next_offset();
     data = data.subspan(view.header.frame_length);
+    found.push_back(view);
   }
-  return data.empty() && next == record.end;
+  if (next != promised.end || found.size() != promised.frame_count) return std::nullopt;
+  return found;
 }
 
+constexpr size_t claims_chunk = 1u << 20;
+
 } // namespace
-
-// Reads forward through one file.
-class journal_recovery::reader {
-public:
-  reader(const random_file& file, uint64_t size) : size(size), file_(file) {}
-
-  result<byte_view> at(uint64_t position, uint64_t wanted) {
-    wanted = std::min(wanted, size - std::min(size, position));
-    if (position < begin_ || position + wanted > begin_ + buffer_.size()) {
-      buffer_.resize(
-          static_cast<size_t>(std::min<uint64_t>(std::max<uint64_t>(wanted, 1u << 20), size - position)));
-      PESSOA_TRY(auto got, file_.read_at(position, buffer_.data(), buffer_.size()));
-      buffer_.resize(got);
-      begin_ = position;
-      wanted = std::min<uint64_t>(wanted, got);
-    }
-    return byte_view{buffer_}.subspan(static_cast<size_t>(position - begin_), static_cast<size_t>(wanted));
-  }
-  const uint64_t size;
-
-private:
-  const random_file& file_;
-  std::vector<uint8_t> buffer_;
-  uint64_t begin_ = 0;
-};
 
 result<journal_recovery> journal_recovery::read(storage_env& env, std::string directory) {
   journal_recovery found;
@@ -87,22 +70,33 @@ void journal_recovery::accept(const journal_record& record, uint64_t number, uin
   }
   places_[record.key].push_back({number, position + journal_record_header_size,
                                  record.length - static_cast<uint32_t>(journal_record_header_size),
-                                 record.generation});
+                                 record.frame_count, record.generation, record.base, record.end});
 }
 
-result<std::optional<journal_file_header>> journal_recovery::read_header(uint64_t number) const {
-  PESSOA_TRY(auto file, env_->open_file(path(number), open_mode::read));
+result<random_file*> journal_recovery::file(uint64_t number) {
+  auto& open = files_[number];
+  if (!open) {
+    PESSOA_TRY(open, env_->open_file(path(number), open_mode::read));
+  }
+  return open.get();
+}
+
+result<std::optional<journal_file_header>> journal_recovery::read_header(uint64_t number) {
+  PESSOA_TRY(auto from, file(number));
   uint8_t data[journal_file_header_size];
-  PESSOA_TRY(auto got, file->read_at(0, data, sizeof data));
+  PESSOA_TRY(auto got, from->read_at(0, data, sizeof data));
   return parse_journal_file_header({data, got}, number);
 }
 
 result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t> durable_bytes) {
-  PESSOA_TRY(auto file, env_->open_file(path(number), open_mode::read));
-  PESSOA_TRY(auto size, file->size());
+  PESSOA_TRY(auto from, file(number));
+  PESSOA_TRY(auto size, from->size());
   bytes_ += size;
-  reader in{*file, size};
-  PESSOA_TRY(auto head, in.at(0, journal_file_header_size));
+  read_window in{*from, size};
+  auto header_at = [&](uint64_t position) {
+    return in.at(position, journal_record_header_size, journal_record_header_size);
+  };
+  PESSOA_TRY(auto head, in.at(0, journal_file_header_size, journal_file_header_size));
   if (is_newer_journal_version(head))
     return error{ec::unsupported_version, path(number) + " was written by a newer version"};
   auto header = parse_journal_file_header(head, number);
@@ -113,9 +107,9 @@ result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t
   newest_bytes_ = 0;
 
   // The furthest durable position that any record header from here on claims.
-  auto claims = [&](uint64_t from) -> result<void> {
-    for (uint64_t at = from; at + journal_record_header_size <= size;) {
-      PESSOA_TRY(auto view, in.at(at, 1u << 20));
+  auto claims = [&](uint64_t at) -> result<void> {
+    while (at + journal_record_header_size <= size) {
+      PESSOA_TRY(auto view, in.at(at, claims_chunk, claims_chunk));
       uint64_t i = 0;
       for (; i + journal_record_header_size <= view.size(); i += 8)
         if (auto r = parse_journal_record(view.subspan(i), number))
@@ -125,6 +119,30 @@ result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t
     }
     return {};
   };
+  // Records that nothing has called durable yet: with whole headers, and the place for all their frames.
+  std::vector<std::pair<journal_record, uint64_t>> open_round;
+  auto accept_durable = [&] {
+    auto known = open_round.begin();
+    for (; known != open_round.end() && known->second < durable; ++known) {
+      accept(known->first, number, known->second);
+      newest_bytes_ = known->second + known->first.length;
+    }
+    open_round.erase(open_round.begin(), known);
+  };
+  // False when the journal ends in them: nobody was told that this was safe.
+  auto verify_rest = [&]() -> result<bool> {
+    accept_durable();
+    for (auto& [record, at] : open_round) {
+      auto length = static_cast<size_t>(record.length - journal_record_header_size);
+      PESSOA_TRY(auto data, in.at(at + journal_record_header_size, length, claims_chunk));
+      auto frames = frames_in(data, record.key, record);
+      if (data.size() != length || !frames) return false;
+      accept(record, number, at);
+      newest_bytes_ = at + record.length;
+    }
+    open_round.clear();
+    return true;
+  };
   if (!header) {
     PESSOA_CHECK(claims(0));
     if (durable == 0) return {}; // its creation was cut short
@@ -132,29 +150,24 @@ result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t
   }
   bool asked = false;
   while (position < size) {
-    PESSOA_TRY(auto data, in.at(position, journal_record_header_size));
+    PESSOA_TRY(auto data, header_at(position));
     auto record = parse_journal_record(data, number);
     bool chained =
         record && (!linked || record->previous_crc == previous || PESSOA_PLANT("skip_previous_crc"));
-    bool whole = chained && record->length <= size - position;
-    if (whole) {
-      PESSOA_TRY(auto frames,
-                 in.at(position + journal_record_header_size, record->length - journal_record_header_size));
-      whole = frames_match(frames, *record);
-    }
-    if (whole) {
+    if (chained && record->length <= size - position) {
       durable = std::max(durable, record->durable_bytes);
-      accept(*record, number, position);
+      accept_durable();
+      open_round.emplace_back(*record, position);
       previous = record->crc;
       linked = true;
       position += record->length;
-      newest_bytes_ = position;
       continue;
     }
     if (!asked) PESSOA_CHECK(claims(position));
     asked = true;
-    if (durable <= position) return {}; // a torn tail: nobody was told that this was safe
-    if (chained) {                      // the header is whole, so it is known whose frames are damaged
+    PESSOA_TRY(auto goes_on, verify_rest());
+    if (!goes_on || durable <= position) return {};
+    if (chained) { // the header is whole, so it is known whose frames are damaged
       if (record->kind == journal_kind::frames)
         lost_[record->key].push_back({record->generation, record->end});
       previous = record->crc;
@@ -166,10 +179,11 @@ result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t
     do
       position += 8;
     while (position < size && [&] {
-      auto next = in.at(position, journal_record_header_size);
+      auto next = header_at(position);
       return next.ok() && !parse_journal_record(*next, number);
     }());
   }
+  PESSOA_TRY([[maybe_unused]] auto whole, verify_rest());
   return {};
 }
 
@@ -187,17 +201,19 @@ journal_frames journal_recovery::take(const partition_key& key) {
   return frames;
 }
 
-result<void> journal_recovery::read_frames(const partition_key& key, const place& at,
-                                           journal_frames& into) const {
-  PESSOA_TRY(auto file, env_->open_file(path(at.number), open_mode::read));
+result<void> journal_recovery::read_frames(const partition_key& key, const place& at, journal_frames& into) {
+  PESSOA_TRY(auto from, file(at.number));
   std::vector<uint8_t> data(at.length);
-  PESSOA_TRY(auto got, file->read_at(at.position, data.data(), data.size()));
+  PESSOA_TRY(auto got, from->read_at(at.position, data.data(), data.size()));
+  data.resize(got);
   auto all = bytes::take(std::move(data));
-  for (size_t next = 0; next < got;) {
-    frame_view view;
-    if (parse_frame(all.view().subspan(next), key, view) != frame_defect::none)
-      return error{ec::corrupt_data, path(at.number) + " changed while it was read, at byte "
-                                         + std::to_string(at.position + next)};
+  auto frames = frames_in(all, key, at);
+  if (got != at.length || !frames) {
+    into.lost.push_back({at.generation, at.end});
+    return {};
+  }
+  size_t next = 0;
+  for (auto& view : *frames) {
     into.entries.push_back(
         {{all.slice(next + frame_header_size, view.header.batch_length), view.header.append_time},
          view.header.generation});
@@ -207,6 +223,7 @@ result<void> journal_recovery::read_frames(const partition_key& key, const place
 }
 
 result<void> journal_recovery::remove() {
+  files_.clear();
   // Oldest first and each durably: a later file may say that an earlier one's frames are to be forgotten.
   while (!numbers_.empty()) {
     PESSOA_CHECK(env_->remove_file(path(numbers_.front())));

@@ -46,7 +46,7 @@ struct log_settings {
   int64_t segment_bytes = 1ll << 30;
   int64_t segment_ms = 7ll * 24 * 3600 * 1000;
   int64_t index_interval_bytes = 64 << 10;
-  uint64_t producer_snapshot_bytes = 8 << 20; // written between two snapshots of the producer table
+  uint64_t producer_snapshot_bytes = 64 << 10; // that a start may have to read behind the newest snapshot
   int64_t retention_ms = -1;
   int64_t retention_bytes = -1;
   size_t producers_max = 10'000; // per partition (simulation.md 3.4)
@@ -166,7 +166,8 @@ public:
   virtual void apply(log_settings settings) = 0;
   // Writes producer snapshot and index ends so that a clean start reads nothing. For the clean stop.
   virtual result<void> checkpoint() = 0;
-  // Closes all files; they are opened again on demand. An idle log holds no open file.
+  // Closes all files; they are opened again on demand. An idle log holds no open file, and leaves beside its
+  // segments what lets a start after a kill read a few KiB of it. Blocking; as writing, one caller at a time.
   virtual void release_files() = 0;
 
   // -- reading: blocking, beside writers ---

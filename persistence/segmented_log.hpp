@@ -21,6 +21,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <shared_mutex>
 
 namespace pessoa::persistence {
@@ -72,16 +73,26 @@ private:
   };
   struct tail { // where the next frame goes
     std::optional<uint32_t> last_crc;
-    uint64_t last_indexed = 0; // position of the newest index entry
+    uint64_t last_indexed = 0;       // position of the newest index entry
+    std::optional<index_entry> last; // what the index could say of the newest frame
+    bool index_next = false;         // a start will want to begin at the next frame
   };
 
   // -- opening (segmented_log_open.cpp, segmented_log_recover.cpp) ---
+  struct doubted { // a frame that is not known to be synced
+    frame_view view;
+    uint64_t position;
+    bytes batch;
+  };
   struct scan {
     walk_end end;
-    offset from{0};                       // base offset of the first frame scanned
-    offset durable_end{0}, synced_end{0}; // the largest recorded
-    walk_start start;                     // and the segment's facts there
+    offset from{0};        // base offset of the first frame scanned
+    offset durable_end{0}; // the largest recorded
+    offset synced_end{0};  // the largest recorded, or marked
+    // Where what is known to be synced ends: the segment's facts there, the frame before, and what follows.
     segment_facts before;
+    std::optional<uint32_t> crc_before;
+    std::deque<doubted> doubtful;
     std::vector<epoch_start> epochs;     // first frame of each epoch met
     const char* contradiction = nullptr; // files that no crash can leave like this
     std::string why;                     // it stopped where it did
@@ -91,23 +102,30 @@ private:
   result<void> find_segments(recovery_report& report);
   result<void> load_sealed(run& sealed, offset next_base, recovery_report& report);
   result<bool> open_clean(recovery_report& report);
+  struct recovered_producers {
+    offset from{0}; // what lies below is in the snapshot
+    producer_table table;
+  };
   result<void> load_producers(recovery_report& report);
+  result<recovered_producers> replay_producers(offset end, recovery_report& report);
   result<void> rebuild_epochs(recovery_report& report);
   void lose(std::string what, recovery_report& report);
   [[nodiscard]] std::string named() const;
   result<void> recover(const journal_frames& journal, recovery_report& report);
   result<walk_start> choose_start(recovery_report& report);
-  result<scan> scan_active(const walk_start& from, uint64_t file_size, recovery_report& report);
+  result<scan> scan_active(const walk_start& from, uint64_t file_size, const journal_frames& journal,
+                           recovered_producers& producers, recovery_report& report);
   result<void> settle_epochs(const scan& found, recovery_report& report);
-  result<void> settle(const scan& found, uint64_t file_size, const journal_frames& journal,
+  result<void> settle(scan found, uint64_t file_size, const journal_frames& journal,
                       std::vector<frame_input> from_journal, recovery_report& report);
-  result<void> write_again(offset known, const scan& found, const journal_frames& journal,
-                           std::vector<frame_input>& from_journal);
-  result<void> copy_tail(offset known, const std::vector<frame_input>& frames);
+  result<void> write_again(scan found, const journal_frames& journal, std::vector<frame_input>& from_journal);
+  result<void> copy_tail(offset known, std::deque<doubted> doubtful);
+  [[nodiscard]] bool is_current(const journal_frames::entry& entry) const;
   [[nodiscard]] std::vector<frame_input> lacking(const journal_frames& journal, offset end,
                                                  offset& reached) const;
   static bool epochs_ascend(const std::vector<frame_input>& frames, leader_epoch from);
   void note_frame(run& active, const frame_view& view, uint64_t position);
+  static void extend(segment_facts& facts, const frame_view& view, uint64_t position);
   static result<std::optional<uint32_t>> last_crc_of(const run& sealed, const partition_key& key);
 
   // -- writing (segmented_log_write.cpp) ---
@@ -126,7 +144,9 @@ private:
   result<void> save_state();
   result<void> save_epochs_if_new();
   result<offset> sync_segments();
+  void note_replay(const frame_header& frame);
   void snapshot_producers_if_due();
+  void snapshot_producers();
   error fail(error cause);
   [[nodiscard]] result<void> usable() const;
 
@@ -145,6 +165,7 @@ private:
 
   // -- cutting (segmented_log_cut.cpp) ---
   result<void> cut_files(offset to);
+  void settle_idle();
 
   storage_env& env_;
   const std::string directory_;
@@ -170,6 +191,8 @@ private:
   bool producers_loaded_ = false;
   bool touched_ = false;          // recovery changed the active file
   uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
+  uint64_t replay_bytes_ = 0;     // of that, what a start would have to read
+  offset snapshot_end_{0};        // of the newest
   std::shared_ptr<background> background_;
 
   struct read_hint {

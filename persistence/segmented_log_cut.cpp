@@ -72,11 +72,14 @@ result<void> segmented_log::cut_files(offset to) {
     state_.truncating = true;
   }
   PESSOA_CHECK(save_state());
+  // The frames that go are what says that those before were synced: the mark says it before they go.
+  auto& index = cut.file->index();
+  index.set_durable_mark(std::min(synced_end_, facts.end));
+  index.sync();
   for (size_t i = runs_.size(); i-- > kept;)
     PESSOA_CHECK(runs_[i].file->remove());
   PESSOA_CHECK(file->truncate(facts.size));
   if (!PESSOA_PLANT("skip_truncation_sync")) PESSOA_CHECK(file->sync());
-  auto& index = cut.file->index();
   auto entries = index.entries();
   size_t keep = 0;
   while (keep < entries.size() && entries[keep].at < facts.end && entries[keep].kind == index_kind::frame)
@@ -102,6 +105,7 @@ result<void> segmented_log::cut_files(offset to) {
   PESSOA_CHECK(save_epochs_if_new());
   PESSOA_CHECK(save_state());
   written_.clear();
+  tail_ = {};
   tail_.last_indexed = keep == 0 ? 0 : entries[keep - 1].position;
   tail_.last_crc = walked.last_crc;
   if (!tail_.last_crc && kept > 1) {
@@ -187,7 +191,8 @@ result<void> segmented_log::checkpoint() {
   auto& active = runs_.back();
   active.file->index().sync();
   if (unsnapshot_bytes_ > 0 || producers_.size() > 0) PESSOA_CHECK(snapshots_.write(log_end_, producers_));
-  unsnapshot_bytes_ = 0;
+  unsnapshot_bytes_ = replay_bytes_ = 0;
+  snapshot_end_ = log_end_;
   log_checkpoint mark;
   mark.generation = state_.generation;
   mark.log_end = log_end_;
@@ -201,7 +206,22 @@ result<void> segmented_log::checkpoint() {
   return replace_file(env_, directory_ + "/checkpoint", mark.encode());
 }
 
+// So that a start after a kill finds little to read in a log that was idle: the index knows the last frame, and
+// a snapshot its producers.
+void segmented_log::settle_idle() {
+  if (failed() || runs_.empty() || !producers_loaded_) return;
+  auto& active = runs_.back();
+  auto little = static_cast<uint64_t>(settings_.index_interval_bytes) / 16;
+  if (tail_.last && active.facts.size - tail_.last_indexed > little) {
+    active.file->index().add(*tail_.last);
+    tail_.last_indexed = tail_.last->position;
+    tail_.last.reset();
+  }
+  if (replay_bytes_ > settings_.producer_snapshot_bytes / 16) snapshot_producers();
+}
+
 void segmented_log::release_files() {
+  settle_idle();
   std::unique_lock shape{shape_};
   for (auto& r : runs_)
     r.file->release();

@@ -10,11 +10,12 @@
 
 namespace pessoa::persistence {
 
-// Leaves the log ending at `known`, or with the doubtful frames in a new segment. `from_journal` is what is
-// to be appended after this.
-result<void> segmented_log::write_again(offset known, const scan& found, const journal_frames& journal,
+// Leaves the log ending where what is known to be synced ends, or with the doubtful frames in a new segment.
+// `from_journal` is what is to be appended after this.
+result<void> segmented_log::write_again(scan found, const journal_frames& journal,
                                         std::vector<frame_input>& from_journal) {
-  auto end = log_end_;
+  auto& facts = found.before; // a mark inside a batch vouches for what lies before it
+  auto known = facts.end;
   offset ignored{0};
   auto held = lacking(journal, known, ignored);
   bool in_journal = false;
@@ -22,44 +23,22 @@ result<void> segmented_log::write_again(offset known, const scan& found, const j
   epochs_before.truncate(known);
   if (!held.empty() && epochs_ascend(held, epochs_before.last())) {
     PESSOA_TRY(auto last, parse_batch_header(held.back().batch));
-    in_journal = last.next_offset() >= end;
+    in_journal = last.next_offset() >= log_end_;
   }
   auto& active = runs_.back();
   if (!in_journal) {
     // On a disk without room the frames stay where they are: a start must succeed there.
     PESSOA_TRY(auto space, env_.space(directory_));
-    if (space.free_bytes < 2 * (active.facts.size - found.before.size) + (64u << 10)) return {};
+    if (space.free_bytes < 2 * (active.facts.size - facts.size) + (64u << 10)) return {};
   }
-  PESSOA_TRY(auto file, active.file->file());
-  auto facts = found.before;
-  std::vector<frame_input> doubtful;
-  auto split = [&](const frame_view& view, uint64_t position, byte_view frame) {
-    if (view.next_offset() > known) {
-      if (in_journal) return false;
-      doubtful.push_back(
-          {bytes::copy(frame.subspan(frame_header_size, view.header.batch_length)), view.header.append_time});
-      return true;
-    }
-    if (position == 0) facts.first_append = view.header.append_time;
-    facts.size = position + view.header.frame_length;
-    facts.end = view.next_offset();
-    facts.max_time = std::max(facts.max_time, view.batch.max_timestamp);
-    facts.last_append = std::max(facts.last_append, view.header.append_time);
-    tail_.last_crc = view.header.header_crc;
-    return true;
-  };
-  tail_.last_crc = found.start.previous_crc;
-  PESSOA_TRY(auto walked, walk_frames(*file, key_, found.start, active.facts.size, walk_depth::whole, split));
-  if (walked.defect != frame_defect::none)
-    return error{ec::storage_failed, active.file->path() + " reads differently at byte "
-                                         + std::to_string(walked.position) + " than a moment ago"};
-  known = facts.end; // a mark inside a batch vouches for what lies before it
+  tail_.last_crc = found.crc_before;
   auto& index = active.file->index();
   auto entries = index.entries();
   size_t kept = 0;
   while (kept < entries.size() && entries[kept].at < known)
     ++kept;
   index.keep(kept);
+  tail_.last.reset();
   tail_.last_indexed = kept == 0 ? 0 : entries[kept - 1].position;
   active.facts = facts;
   if (!tail_.last_crc && facts.size > 0) {
@@ -69,14 +48,17 @@ result<void> segmented_log::write_again(offset known, const scan& found, const j
   epochs_.truncate(known);
   epochs_saved_ = false;
   durable_end_ = synced_end_ = known;
-  if (!in_journal) return copy_tail(known, doubtful);
-  PESSOA_TRY(file, active.file->file());
+  if (!in_journal) return copy_tail(known, std::move(found.doubtful));
+  PESSOA_TRY(auto file, active.file->file());
   PESSOA_CHECK(file->truncate(facts.size));
   from_journal = std::move(held);
   return {};
 }
 
-result<void> segmented_log::copy_tail(offset known, const std::vector<frame_input>& frames) {
+result<void> segmented_log::copy_tail(offset known, std::deque<doubted> doubtful) {
+  std::vector<frame_input> frames;
+  for (auto& frame : doubtful)
+    frames.push_back({std::move(frame.batch), frame.view.header.append_time});
   auto folder = directory_ + "/copy";
   PESSOA_CHECK(env_.remove_tree(folder));
   PESSOA_CHECK(env_.create_directories(folder));
@@ -86,6 +68,7 @@ result<void> segmented_log::copy_tail(offset known, const std::vector<frame_inpu
   auto old = runs_.back();
   if (replaces) runs_.pop_back();
   runs_.push_back({copy, {0, known, no_timestamp, no_timestamp, no_timestamp}});
+  tail_.last.reset();
   tail_.last_indexed = 0;
   PESSOA_TRY(auto batches, check(frames));
   PESSOA_CHECK(write_run(batches));

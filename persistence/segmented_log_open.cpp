@@ -236,13 +236,14 @@ result<void> segmented_log::rebuild_epochs(recovery_report& report) {
   return {};
 }
 
-result<void> segmented_log::load_producers(recovery_report& report) {
-  if (runs_.empty()) return {};
-  PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
-  auto loaded = snapshots_.load(log_end_, report.producers_rebuilt);
-  auto at = loaded.first;
+// The newest snapshot at or below `end`, and the headers behind it as far as the segments' facts go.
+result<segmented_log::recovered_producers> segmented_log::replay_producers(offset end,
+                                                                           recovery_report& report) {
+  auto loaded = snapshots_.load(end, report.producers_rebuilt);
   auto table = std::move(loaded.second);
-  offset from = std::max(at, runs_.front().file->base());
+  offset from = std::max(loaded.first, runs_.front().file->base());
+  unsnapshot_bytes_ = replay_bytes_ = 0;
+  snapshot_end_ = loaded.first;
   for (auto& r : runs_) {
     if (r.facts.end <= from) continue;
     walk_start start{0, r.file->base(), std::nullopt};
@@ -250,7 +251,9 @@ result<void> segmented_log::load_producers(recovery_report& report) {
       start = {entry->position, entry->at, std::nullopt};
     PESSOA_TRY(auto file, r.file->file());
     auto replay = [&](const frame_view& view, uint64_t, byte_view) {
-      if (view.header.base >= from) table.apply(view.batch, view.header.append_time);
+      if (view.header.base < from) return true;
+      table.apply(view.batch, view.header.append_time);
+      note_replay(view.header);
       return true;
     };
     PESSOA_TRY(auto walked, walk_frames(*file, key_, start, r.facts.size, walk_depth::heads, replay));
@@ -264,10 +267,16 @@ result<void> segmented_log::load_producers(recovery_report& report) {
       lose(r.file->path() + " is damaged at byte " + std::to_string(walked.position) + ": "
                + to_string(walked.defect),
            report);
-    unsnapshot_bytes_ += r.facts.size - std::min(start.position, r.facts.size);
   }
+  return recovered_producers{from, std::move(table)};
+}
+
+result<void> segmented_log::load_producers(recovery_report& report) {
+  if (runs_.empty()) return {};
+  PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
+  PESSOA_TRY(auto found, replay_producers(log_end_, report));
   std::lock_guard lock{facts_};
-  producers_ = std::move(table);
+  producers_ = std::move(found.table);
   return {};
 }
 

@@ -1,8 +1,9 @@
 // The active segment after an unclean stop: where to begin, how far the frames hold, and whether what follows
 // is a torn tail (never known durable) or loss.
 //
-// A frame says what was synced when it was written. So the scan begins at or below the synced end that the
-// newest indexed frame recorded, and reads only what was not known durable then. Where the frames stop,
+// A frame says what was synced when it was written, and the index's mark what was since. The scan begins at the
+// index entry at or below that; up to there heads and their chain are verified, from there on every byte. It is
+// the one time that the segment is read: producers, epochs and the frames in doubt come from it, too. Where the frames stop,
 // everything that ever claimed a durable end is asked: the frames before, whatever whole header is found
 // behind, the index's mark, and the journal. If one of them claims more than what frames and journal give
 // back, nothing is touched.
@@ -11,24 +12,32 @@
 #include "persistence/plants.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace pessoa::persistence {
 
-void segmented_log::note_frame(run& active, const frame_view& view, uint64_t position) {
-  auto& facts = active.facts;
-  auto frame_end = position + view.header.frame_length;
-  bool first = position == 0;
-  if (first || position - tail_.last_indexed >= static_cast<uint64_t>(settings_.index_interval_bytes)) {
-    active.file->index().add(
-        {view.header.base, position, facts.max_time, facts.last_append, index_kind::frame});
-    tail_.last_indexed = position;
-  }
-  std::lock_guard lock{facts_};
-  if (first) facts.first_append = view.header.append_time;
-  facts.size = frame_end;
+void segmented_log::extend(segment_facts& facts, const frame_view& view, uint64_t position) {
+  if (position == 0) facts.first_append = view.header.append_time;
+  facts.size = position + view.header.frame_length;
   facts.end = view.next_offset();
   facts.max_time = std::max(facts.max_time, view.batch.max_timestamp);
   facts.last_append = std::max(facts.last_append, view.header.append_time);
+}
+
+void segmented_log::note_frame(run& active, const frame_view& view, uint64_t position) {
+  auto& facts = active.facts;
+  index_entry entry{view.header.base, position, facts.max_time, facts.last_append, index_kind::frame};
+  auto interval = static_cast<uint64_t>(settings_.index_interval_bytes);
+  // A start reads the heads behind a snapshot: from here on, then.
+  if (std::exchange(tail_.index_next, false)) interval /= 16;
+  bool add = position == 0 || position - tail_.last_indexed >= interval;
+  if (add) {
+    active.file->index().add(entry);
+    tail_.last_indexed = position;
+  }
+  tail_.last = add ? std::nullopt : std::optional{entry};
+  std::lock_guard lock{facts_};
+  extend(facts, view, position);
 }
 
 result<std::optional<uint32_t>> segmented_log::last_crc_of(const run& sealed, const partition_key& key) {
@@ -62,6 +71,8 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
   };
   std::optional<offset> synced;
   walk_start from{0, active.file->base(), std::nullopt};
+  // A truncation sets the mark before it saves the epochs.
+  if (!state_.truncating) from.known = index.durable_mark().value_or(offset{0});
   active.facts = {0, active.file->base(), no_timestamp, no_timestamp, no_timestamp};
   size_t kept = 0;
   for (size_t i = entries.size(); i-- > 0;) {
@@ -72,18 +83,21 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
       continue;
     }
     if (!synced) {
-      synced = view.header.synced_end;
+      synced = std::max(view.header.synced_end, from.known);
       // What an unfinished truncation takes may be synced: the scan has to meet the place where it begins.
       if (state_.truncating) synced = std::min(*synced, state_.truncated_to);
+      from.known = *synced;
     }
     if (entries[i].at > *synced) continue;
-    from = {entries[i].position, entries[i].at, std::nullopt};
+    from.position = entries[i].position;
+    from.expected = entries[i].at;
     active.facts.max_time = entries[i].max_time_before;
     active.facts.last_append = entries[i].max_append_before;
     kept = i + 1;
     break;
   }
   index.keep(kept);
+  tail_ = {};
   tail_.last_indexed = from.position;
   if (from.position > 0) { // the age of a segment is that of its first frame
     frame_view first;
@@ -92,6 +106,7 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
   } else if (runs_.size() > 1) {
     PESSOA_TRY(from.previous_crc, last_crc_of(runs_[runs_.size() - 2], key_));
   }
+  from.verified_last = static_cast<uint64_t>(settings_.index_interval_bytes) / 8;
   active.facts.size = from.position;
   active.facts.end = *from.expected;
   tail_.last_crc = from.previous_crc;
@@ -99,15 +114,31 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
 }
 
 result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, uint64_t file_size,
+                                                       const journal_frames& journal,
+                                                       recovered_producers& producers,
                                                        recovery_report& report) {
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
   scan found;
   found.from = *from.expected;
-  found.start = from;
+  found.synced_end =
+      std::max({from.known, found.from, active.file->index().durable_mark().value_or(offset{0})});
   found.before = active.facts;
+  found.crc_before = from.previous_crc;
   const char* refused = nullptr; // whole, and still not ours
-  auto take = [&](const frame_view& view, uint64_t position, byte_view) {
+  auto held = journal.entries.begin();
+  // What the journal gave is not kept a second time.
+  auto keep = [&](const frame_view& view, byte_view batch) {
+    for (; held != journal.entries.end(); ++held) {
+      auto head = parse_batch_header(held->frame.batch);
+      if (!head.ok() || !is_current(*held) || head->base_offset < view.header.base) continue;
+      if (head->base_offset == view.header.base && same_bytes(held->frame.batch, batch))
+        return held->frame.batch;
+      break;
+    }
+    return bytes::copy(batch);
+  };
+  auto take = [&](const frame_view& view, uint64_t position, byte_view frame) {
     auto& h = view.header;
     bool behind =
         state_.truncating ? view.next_offset() > state_.truncated_to : h.base >= state_.truncated_to;
@@ -125,36 +156,54 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
     if (found.epochs.empty() || h.epoch > found.epochs.back().epoch)
       found.epochs.push_back({h.epoch, h.base});
     found.durable_end = std::max(found.durable_end, h.durable_end);
-    found.synced_end = std::max(found.synced_end, h.synced_end);
     note_frame(active, view, position);
+    if (h.base >= producers.from) {
+      producers.table.apply(view.batch, h.append_time);
+      note_replay(h);
+    }
+    // What a later frame calls synced is no longer in doubt.
+    auto settled = [&](const frame_view& v, uint64_t at) {
+      if (v.next_offset() > found.synced_end) return false;
+      extend(found.before, v, at);
+      found.crc_before = v.header.header_crc;
+      return true;
+    };
+    found.synced_end = std::max(found.synced_end, h.synced_end);
+    while (!found.doubtful.empty() && settled(found.doubtful.front().view, found.doubtful.front().position))
+      found.doubtful.pop_front();
+    if (found.doubtful.empty() && settled(view, position)) return true;
+    found.doubtful.push_back({view, position, keep(view, frame.subspan(frame_header_size, h.batch_length))});
     return true;
   };
-  PESSOA_TRY(found.end, walk_frames(*file, key_, from, file_size, walk_depth::whole, take));
-  report.bytes_read += found.end.bytes_read;
+  read_window window{*file, file_size};
+  PESSOA_TRY(found.end, walk_frames(window, key_, from, walk_depth::whole, take));
   found.why = refused ? refused : to_string(found.end.defect);
   if (found.end.defect == frame_defect::unsupported)
     return error{ec::unsupported_version, active.file->path() + " at byte "
                                               + std::to_string(found.end.position)
                                               + ": a frame of a newer format version"};
   if (found.end.position < file_size) {
-    PESSOA_TRY(auto behind,
-               durable_end_recorded_in(*file, key_, found.end.position + 1, file_size, report.bytes_read));
+    PESSOA_TRY(auto behind, durable_end_recorded_in(window, key_, found.end.position + 1));
     found.durable_end = std::max(found.durable_end, behind.value_or(offset{0}));
   }
+  report.bytes_read += window.bytes_read();
   found.durable_end = std::max(found.durable_end, active.file->index().durable_mark().value_or(offset{0}));
   // What a finished truncation took is not missed; what an unfinished one takes is not either.
   if (state_.truncating) found.durable_end = std::min(found.durable_end, state_.truncated_to);
   return found;
 }
 
+// A truncation syncs the segments, so they hold all that older generations wrote and that is still there.
+bool segmented_log::is_current(const journal_frames::entry& entry) const {
+  return entry.generation == state_.generation
+         || (state_.truncating && entry.generation + 1 == state_.generation);
+}
+
 std::vector<frame_input> segmented_log::lacking(const journal_frames& journal, offset end,
                                                 offset& reached) const {
   std::vector<frame_input> lacking;
   for (auto& entry : journal.entries) {
-    // A truncation syncs the segments, so they hold all that older generations wrote and that is still there.
-    bool current = entry.generation == state_.generation
-                   || (state_.truncating && entry.generation + 1 == state_.generation);
-    if (!current && !PESSOA_PLANT("ignore_generation")) continue;
+    if (!is_current(entry) && !PESSOA_PLANT("ignore_generation")) continue;
     auto head = parse_batch_header(entry.frame.batch);
     if (!head.ok() || head->base_offset < end) continue;
     if (state_.truncating && head->next_offset() > state_.truncated_to) break;
@@ -182,7 +231,9 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_TRY(auto file_size, file->size());
   PESSOA_TRY(auto from, choose_start(report));
-  PESSOA_TRY(auto found, scan_active(from, file_size, report));
+  // This reads what the scan does not, and may find damage there: nothing is touched before that is known.
+  PESSOA_TRY(auto producers, replay_producers(offset_max, report));
+  PESSOA_TRY(auto found, scan_active(from, file_size, journal, producers, report));
   auto end = active.facts.end;
   log_end_ = durable_end_ = synced_end_ = end;
   tail_.last_crc = found.end.last_crc;
@@ -216,10 +267,15 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
       lose("the journal knows of a truncation that the log does not", report);
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
-  // This reads what the scan did not, and may find damage there: nothing is touched before that is known.
-  PESSOA_CHECK(load_producers(report));
+  if (producers.from <= log_end_) {
+    PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
+    std::lock_guard lock{facts_};
+    producers_ = std::move(producers.table);
+  } else {
+    PESSOA_CHECK(load_producers(report)); // the newest snapshot knows frames that are gone
+  }
   if (!epochs_ascend(more, epochs_.last())) lose("the epochs of the journal's frames go back", report);
-  return failed_ ? result<void>{} : settle(found, file_size, journal, std::move(more), report);
+  return failed_ ? result<void>{} : settle(std::move(found), file_size, journal, std::move(more), report);
 }
 
 result<void> segmented_log::settle_epochs(const scan& found, recovery_report& report) {
@@ -243,7 +299,7 @@ result<void> segmented_log::settle_epochs(const scan& found, recovery_report& re
 }
 
 // Cuts the torn tail and appends what only the journal has.
-result<void> segmented_log::settle(const scan& found, uint64_t file_size, const journal_frames& journal,
+result<void> segmented_log::settle(scan found, uint64_t file_size, const journal_frames& journal,
                                    std::vector<frame_input> from_journal, recovery_report& report) {
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
@@ -256,13 +312,13 @@ result<void> segmented_log::settle(const scan& found, uint64_t file_size, const 
     PESSOA_CHECK(file->truncate(file_size + frame_alignment));
     PESSOA_CHECK(file->truncate(file_size));
   }
-  auto mark = active.file->index().durable_mark().value_or(offset{0});
-  synced_end_ = std::min(log_end_, std::max({found.synced_end, mark, found.from}));
+  synced_end_ = std::min(log_end_, found.synced_end);
+  auto claimed = found.durable_end;
   if (synced_end_ < log_end_ || !from_journal.empty()) report.written_again_from = synced_end_;
   if (synced_end_ < log_end_ && !PESSOA_PLANT("trust_the_page_cache"))
-    PESSOA_CHECK(write_again(synced_end_, found, journal, from_journal));
+    PESSOA_CHECK(write_again(std::move(found), journal, from_journal));
   // The frames to come must not claim more than what is known: nothing is synced yet.
-  durable_end_ = std::max(synced_end_, std::min(found.durable_end, log_end_));
+  durable_end_ = std::max(synced_end_, std::min(claimed, log_end_));
   if (!from_journal.empty()) {
     PESSOA_CHECK(append(from_journal));
     written_.clear();

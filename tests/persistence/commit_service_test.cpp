@@ -239,6 +239,27 @@ TEST_CASE_METHOD(journal_fixture, "commit: many logs cost one sync, and power lo
     CHECK(log->log_end() == offset{11});
 }
 
+TEST_CASE_METHOD(journal_fixture, "commit: after a kill the journal is read once, and so are the segments",
+                 "[persistence][commit][journal]") {
+  log_options.index_interval_bytes = 4096;
+  settings.journal_bytes_max = 64 << 20;
+  start(10);
+  for (int i = 0; i < 30; ++i)
+    round(20);
+  uint64_t doubt = 0; // nothing was synced but the journal
+  for (auto& log : logs)
+    doubt += log->size_bytes();
+  for (auto& name : journal_files())
+    doubt += disk.env().open_file("data/journal/" + name, open_mode::read).value()->size().value();
+  REQUIRE(doubt > 1'000'000);
+  crash(sim::crash_kind::kill);
+  auto before = disk.counters().bytes_read;
+  start(10);
+  CHECK(disk.counters().bytes_read - before < doubt + doubt / 10 + 10 * 2048);
+  for (auto& log : logs)
+    CHECK(log->log_end() == offset{600});
+}
+
 TEST_CASE_METHOD(journal_fixture, "commit: a crash before recovery is complete loses nothing",
                  "[persistence][commit][journal]") {
   start(6);

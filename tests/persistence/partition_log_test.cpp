@@ -88,19 +88,45 @@ TEST_CASE_METHOD(log_fixture, "log: segments roll by size and by age, and are fo
   CHECK(content() == expected(0, 56));
 }
 
-TEST_CASE_METHOD(log_fixture, "log: recovery reads only what was not known to be durable",
+TEST_CASE_METHOD(log_fixture, "log: recovery reads once what was not known to be durable, and little else",
                  "[persistence][log][recovery]") {
+  settings.index_interval_bytes = 4096;
+  settings.producer_snapshot_bytes = 4096;
+  auto value_bytes = GENERATE(size_t{16}, size_t{300}, size_t{9000});
+  int count = value_bytes > 1000 ? 100 : 1000;
+  auto journalled = [&](int batches) {
+    for (int i = 0; i < batches; ++i) {
+      append(1, 1, leader_epoch{0}, value_bytes);
+      log->note_durable_in_journal(log->log_end());
+    }
+  };
   open();
-  for (int i = 0; i < 200; ++i)
-    append_synced(5);
-  auto size = log->size_bytes();
-  append(3);
-  crash(sim::crash_kind::kill);
-  open();
-  CHECK(log->log_end() == offset{1003});
-  CHECK(size > 100'000);
-  CHECK(report.bytes_read < 20'000 + size); // the heads behind the newest producer snapshot are read, too
-  CHECK_FALSE(report.index_rebuilt);
+  journalled(count);
+  log->background_sync()->sync().value();
+  auto synced = log->size_bytes();
+  journalled(count / 2);
+  auto doubt = log->size_bytes() - synced;
+  REQUIRE(doubt > 40'000);
+  auto index = [&] {
+    uint64_t size = 0;
+    auto names = disk.env().list_directory(directory).value();
+    for (auto& name : names)
+      if (name.find(".index") != std::string::npos)
+        size += disk.env().open_file(directory + "/" + name, open_mode::read).value()->size().value();
+    return size;
+  };
+  auto read_by_start = [&] {
+    crash(sim::crash_kind::kill);
+    auto before = disk.counters().bytes_read;
+    open();
+    CHECK(log->log_end() == offset{count + count / 2});
+    CHECK_FALSE(report.index_rebuilt);
+    return disk.counters().bytes_read - before;
+  };
+  auto constant = 4 * 4096 + index();
+  CHECK(read_by_start() < doubt + constant);
+  CHECK(read_by_start() < 4096 + index()); // it was idle
+  CHECK(content(1 << 20) == expected(0, written.size()));
 }
 
 TEST_CASE_METHOD(log_fixture, "log: a lost, damaged or foreign index is rebuilt",
