@@ -57,7 +57,9 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
   if (clean) PESSOA_CHECK(load_producers(report));
   producers_loaded_ = true;
   report.clean = clean;
+  // Nothing goes before all is looked at: what was lost must look the same to the next start.
   if (failed_) return {};
+  if (clean) PESSOA_CHECK(snapshots_.remove_above(log_end_));
   if (!clean) PESSOA_CHECK(sync_recovered());
   durable_end_ = synced_end_ = log_end_;
   if (state_.truncating) {
@@ -273,7 +275,6 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
 
 result<void> segmented_log::load_producers(recovery_report& report) {
   if (runs_.empty()) return {};
-  PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
   PESSOA_TRY(auto found, replay_producers(log_end_, report));
   std::lock_guard lock{facts_};
   producers_ = std::move(found.table);

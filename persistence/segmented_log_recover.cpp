@@ -268,7 +268,6 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
   if (producers.from <= log_end_) {
-    PESSOA_CHECK(failed_ ? result<void>{} : snapshots_.remove_above(log_end_));
     std::lock_guard lock{facts_};
     producers_ = std::move(producers.table);
   } else {

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <thread>
 
 namespace pessoa::client::test {
@@ -219,7 +220,7 @@ TEST_CASE("consumer: a topic that is deleted ends with an error, passing trouble
           "[client][consumer]") {
   filled f;
   auto c = f.make({{"auto.offset.reset", "earliest"}});
-  int errors = 0;
+  std::atomic<int> errors = 0;
   f.fake.on_loop([&](fake_world& w) {
     w.fetch_error = [&errors]() -> std::optional<pessoa::error> {
       if (++errors > 3) return std::nullopt;
