@@ -65,7 +65,8 @@ result<std::shared_ptr<producer_engine::topic_sink>> producer_engine::find(std::
       {
         // Not before: what the cache said of the name until now is no answer to this question.
         std::unique_lock lock{here->topics_mutex_};
-        here->requested_.insert_or_assign(name, true);
+        // If somebody else's question was answered meanwhile, it is there and not asked for any more.
+        if (auto asked = here->requested_.find(name); asked != here->requested_.end()) asked->second = true;
       }
       here->cluster_->follow_to_write(name);
       here->take_metadata();
@@ -511,7 +512,7 @@ void producer_engine::take_metadata() {
     }
     for (auto at = requested_.begin(); at != requested_.end();) {
       if (auto* known = cache.topic(at->first))
-        topics_.insert_or_assign(at->first, make_topic(*known));
+        topics_.emplace(at->first, make_topic(*known)); // never in place of one that has records
       else if (auto* missing = cache.missing(at->first); missing && at->second)
         refused_.insert_or_assign(at->first, *missing);
       else {
