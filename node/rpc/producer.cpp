@@ -1,10 +1,7 @@
 #include "node/rpc/producer.hpp"
 
-#include "actors/type_ids.hpp"
 #include "node/rpc/requests.hpp"
 #include "node/rpc/translate.hpp"
-
-#include <caf/send.hpp>
 
 namespace pessoa::node {
 
@@ -29,21 +26,25 @@ public:
   }
 
 private:
+  using sent_batch = kj::Promise<result<protocol::produced>>;
+
   template <class Context>
-  static kj::Promise<void> answer(Context& context, result<bridged<protocol::produced>> sent) {
+  static kj::Promise<void> answer(Context& context, result<sent_batch> sent) {
     // The bytes are ours now; the message can go while the answer is awaited.
     context.releaseParams();
     if (!sent) return fail(context, sent.error()), kj::READY_NOW;
-    return kj::mv(sent->promise).then([context](result<protocol::produced> outcome) mutable { fill(context, outcome); });
+    return kj::mv(*sent).then(
+        [context](result<protocol::produced> outcome) mutable { fill(context, outcome); });
   }
 
   // Checks the batch, copies it once and hands it to its partition.
-  result<bridged<protocol::produced>> send(const produce_target& to, byte_view batch) {
-    auto routes = c_->node.env->routes->load();
-    PESSOA_TRY(auto partition, local_leader(*routes, to.topic, to.partition));
+  result<sent_batch> send(const produce_target& to, byte_view batch) {
     batch_limits limits;
-    limits.batch_bytes_max = std::min<size_t>(
-      message_bytes_max, static_cast<size_t>(routes->find(to.topic)->config.max_message_bytes));
+    limits.batch_bytes_max = message_bytes_max;
+    auto routes = c_->to.routes();
+    if (auto* topic = routes->find(to.topic)) // else the front says so
+      limits.batch_bytes_max =
+          std::min(limits.batch_bytes_max, static_cast<size_t>(topic->config.max_message_bytes));
     PESSOA_TRY(auto facts, validate_batch(batch, limits));
 
     auto command = std::make_shared<actors::produce_command>();
@@ -52,12 +53,9 @@ private:
     std::memcpy(command->batch.get(), batch.data(), batch.size());
     command->facts = facts;
     command->level = static_cast<acks>(to.acks);
-    command->deadline = deadline_in(*c_, to.timeout_ms);
+    command->deadline = c_->to.deadline_in(to.timeout_ms);
     command->known_epoch = to.epoch;
-    auto made = bridge<protocol::produced>(c_->loop(), {ec::not_leader, "the partition's leader has ended"});
-    command->reply = made.reply;
-    caf::anon_send(partition, std::move(command));
-    return kj::mv(made);
+    return c_->to.produce(to.topic, to.partition, std::move(command));
   }
 
   template <class Context>

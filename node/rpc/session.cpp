@@ -1,14 +1,10 @@
 #include "node/rpc/session.hpp"
 
-#include "actors/type_ids.hpp"
 #include "node/rpc/admin.hpp"
-#include "node/rpc/auto_create.hpp"
 #include "node/rpc/consumer.hpp"
 #include "node/rpc/producer.hpp"
 #include "node/rpc/requests.hpp"
 #include "node/rpc/translate.hpp"
-
-#include <caf/send.hpp>
 
 namespace pessoa::node {
 
@@ -31,11 +27,7 @@ public:
       context.getResults().setProducer(make_producer(c_));
       return kj::READY_NOW;
     }
-    auto made = bridge<producer_id>(c_->loop(), {ec::leader_not_available, "the node is stopping"});
-    auto request = std::make_shared<actors::producer_id_request>();
-    request->reply = made.reply;
-    caf::anon_send(c_->node.gateway, std::move(request));
-    return kj::mv(made.promise).then([this, context](result<producer_id> id) mutable {
+    return c_->to.new_producer_id().then([this, context](result<producer_id> id) mutable {
       auto out = context.getResults();
       if (!id) return wire::write_error(id.error(), out.initError());
       out.setProducer(make_producer(c_));
@@ -57,21 +49,9 @@ public:
     auto asked = std::make_shared<const metadata_request>(std::move(*read));
     auto place = c_->park();
     if (!place) return fail(context, place.error());
-    if (asked->at_least <= c_->node.env->routes->load()->index)
+    if (asked->at_least <= c_->to.routes()->index)
       return create_and_answer(context, asked).attach(std::move(*place));
-    auto made = bridge<metadata_index>(c_->loop(), {ec::shutting_down, "the node is stopping"});
-    auto wait = std::make_shared<actors::index_wait>();
-    wait->index = asked->at_least;
-    wait->deadline = deadline_in(*c_, asked->timeout_ms);
-    wait->reply = made.reply;
-    caf::anon_send(c_->node.broker, std::move(wait));
-    auto patience = std::min(asked->timeout_ms, wait_ms_max) * kj::MILLISECONDS;
-    auto late = c_->loop().timer().afterDelay(patience).then([at_least = asked->at_least]()
-                                                                 -> result<metadata_index> {
-      return error{ec::timed_out, "this node has not reached metadata index " + std::to_string(at_least.value())};
-    });
-    return kj::mv(made.promise)
-        .exclusiveJoin(kj::mv(late))
+    return c_->to.applied(asked->at_least, asked->timeout_ms)
         .then([this, context, asked](result<metadata_index> reached) mutable -> kj::Promise<void> {
           if (!reached) return fail(context, reached.error());
           return create_and_answer(context, asked);
@@ -84,8 +64,8 @@ private:
 
   kj::Promise<void> create_and_answer(MetadataContext& context, const asked_metadata& asked) {
     std::set<std::string> missing;
-    if (c_->node.auto_create && asked->create) {
-      auto routes = c_->node.env->routes->load();
+    if (c_->to.auto_create() && asked->create) {
+      auto routes = c_->to.routes();
       // An answer that would be refused for its size creates nothing.
       if (auto found = look_up(*asked, *routes))
         for (auto& topic : *found)
@@ -95,7 +75,7 @@ private:
       answer_metadata(context, *asked, {});
       return kj::READY_NOW;
     }
-    return create_topics(c_, std::move(missing), deadline_in(*c_, asked->timeout_ms))
+    return c_->to.create_topics(std::move(missing), c_->to.deadline_in(asked->timeout_ms))
         .then([this, context, asked](creation_errors failed) mutable {
           answer_metadata(context, *asked, failed);
         });
@@ -103,7 +83,7 @@ private:
 
   void answer_metadata(MetadataContext& context, const metadata_request& asked,
                        const creation_errors& not_created) {
-    auto routes = c_->node.env->routes->load();
+    auto routes = c_->to.routes();
     auto found = look_up(asked, *routes);
     if (!found) return wire::write_error(found.error(), context.getResults().initError());
     auto out = context.getResults().initMetadata();
@@ -183,7 +163,7 @@ public:
     }
     c_->client = pessoa::quoted(hello->client_id);
     c_->connection->set_logged_in();
-    auto routes = c_->node.env->routes->load();
+    auto routes = c_->to.routes();
     auto welcome = out.initWelcome();
     welcome.setProtocol(protocol_version);
     wire::write(c_->node.cluster, welcome.initClusterId());

@@ -74,18 +74,4 @@ void write_nodes(const actors::routing_snapshot& routes, capnp::List<wire::Node>
   }
 }
 
-result<actors::partition_actor> local_leader(const actors::routing_snapshot& routes, const topic_id& topic,
-                                             partition_id index) {
-  auto* route = routes.find(topic);
-  if (route == nullptr) return error{ec::unknown_topic_id, "there is no topic with the id " + to_string(topic)};
-  if (index.value() < 0 || static_cast<size_t>(index.value()) >= route->partitions.size())
-    return error{ec::unknown_partition, "topic '" + route->name + "' has " + std::to_string(route->partitions.size())
-                                          + " partitions, not one with the index " + std::to_string(index.value())};
-  auto& partition = route->partitions[static_cast<size_t>(index.value())];
-  auto name = route->name + "[" + std::to_string(index.value()) + "]";
-  if (partition.offline) return error{partition.offline->code, name + " is offline: " + partition.offline->message};
-  if (partition.local == nullptr) return error{ec::leader_not_available, name + " has no leader here yet"};
-  return partition.local;
-}
-
 } // namespace pessoa::node

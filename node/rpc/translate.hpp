@@ -17,9 +17,4 @@ void write_topic(const actors::topic_route& topic, wire::Topic::Builder out);
 size_t wire_bytes(const actors::topic_route& topic);
 void write_nodes(const actors::routing_snapshot& routes, capnp::List<wire::Node>::Builder out);
 
-// The partition a request is for, on this node. Errors: unknown_topic_id, unknown_partition, not_leader,
-// leader_not_available (it is being opened), storage_failed (its log is offline).
-result<actors::partition_actor> local_leader(const actors::routing_snapshot& routes, const topic_id& topic,
-                                             partition_id index);
-
 } // namespace pessoa::node

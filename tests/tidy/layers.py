@@ -25,7 +25,7 @@ NOT_DIRECTLY = {
     "protocol": {"caf", "capnp", "kj", "leveldb"},
     "persistence": {"caf", "capnp", "kj"},
     "actors": {"capnp", "kj", "leveldb"},
-    "kafka": {"capnp", "kj", "leveldb"},
+    "kafka": {"capnp", "leveldb"},
     "client": {"caf", "leveldb"},
     "cli": {"caf", "leveldb"},
 }
