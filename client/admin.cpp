@@ -1,122 +1,35 @@
 #include "pessoa/admin.hpp"
 
 #include "client/cluster_state.hpp"
-#include "client/rpc/wire_words.hpp"
-
-#include <limits>
+#include "client/rpc/admin_calls.hpp"
 
 namespace pessoa::client {
 
-namespace {
-
-template <class T>
-using call = std::function<kj::Promise<result<T>>(engine&, wire::Admin::Client&)>;
-
-// A call of the admin capability, repeated as `mode` allows.
-template <class T>
-result<T> ask_admin(const cluster& on, std::string what, engine::repeat mode, call<T> ask) {
-  return on.internals()->wait<T>([what = std::move(what), mode, ask = std::move(ask)](engine& core) {
-    return core.ask<T>(what, mode, [&core, ask](link& at) -> kj::Promise<result<T>> {
-      if (at.admin_refused()) return result<T>{*at.admin_refused()};
-      return ask(core, at.admin());
-    });
-  });
-}
-
-// What changed something is seen by everything asked later.
-void note(engine& core, int64_t index) {
-  core.metadata().at_least(metadata_index{index});
-  core.refresh(true);
-}
-
-} // namespace
-
 result<topic_info> admin::create_topic(const new_topic& topic) const {
-  if (topic.replicas && (*topic.replicas < 1 || *topic.replicas > std::numeric_limits<int16_t>::max()))
-    return {ec::invalid_replication_factor, std::to_string(*topic.replicas) + " replicas"};
-  return ask_admin<topic_info>(
-      cluster_, "creating topic " + topic.name, engine::repeat::when_certain,
-      [topic](engine& core, wire::Admin::Client& to) {
-        auto out = to.createTopicRequest();
-        auto request = out.initRequest();
-        request.setName(text(topic.name));
-        request.setPartitions(topic.partitions.value_or(-1));
-        request.setReplicas(static_cast<int16_t>(topic.replicas.value_or(-1)));
-        write_config(topic.config, request.initConfig(static_cast<capnp::uint>(topic.config.size())));
-        return out.send().then(
-            [&core](capnp::Response<wire::Admin::CreateTopicResults>&& r) -> result<topic_info> {
-              if (r.hasError()) return error_of(r.getError());
-              note(core, r.getIndex());
-              return read_topic(r.getTopic()).info;
-            });
-      });
+  return cluster_.internals()->wait<topic_info>(
+      [topic](engine& core) { return client::create_topic(core, topic); });
 }
 
 result<void> admin::delete_topic(std::string_view name) const {
-  auto done = ask_admin<int64_t>(
-      cluster_, "deleting topic " + std::string{name}, engine::repeat::when_certain,
-      [name = std::string{name}](engine& core, wire::Admin::Client& to) {
-        auto out = to.deleteTopicRequest();
-        out.setName(text(name));
-        return out.send().then(
-            [&core](capnp::Response<wire::Admin::DeleteTopicResults>&& r) -> result<int64_t> {
-              if (r.hasError()) return error_of(r.getError());
-              note(core, r.getIndex());
-              return r.getIndex();
-            });
-      });
+  auto done = cluster_.internals()->wait<int64_t>(
+      [name = std::string{name}](engine& core) { return client::delete_topic(core, name); });
   if (!done.ok()) return done.error();
   return {};
 }
 
 result<topic_info> admin::alter_topic(const topic_change& change) const {
-  return ask_admin<topic_info>(
-      cluster_, "changing topic " + change.name, engine::repeat::when_certain,
-      [change](engine& core, wire::Admin::Client& to) {
-        auto out = to.alterTopicRequest();
-        auto request = out.initRequest();
-        request.setName(text(change.name));
-        request.setPartitions(change.partitions.value_or(-1));
-        write_config(change.config, request.initConfig(static_cast<capnp::uint>(change.config.size())));
-        return out.send().then(
-            [&core](capnp::Response<wire::Admin::AlterTopicResults>&& r) -> result<topic_info> {
-              if (r.hasError()) return error_of(r.getError());
-              note(core, r.getIndex());
-              return read_topic(r.getTopic()).info;
-            });
-      });
+  return cluster_.internals()->wait<topic_info>(
+      [change](engine& core) { return client::alter_topic(core, change); });
 }
 
 result<topic_description> admin::describe_topic(std::string_view name) const {
-  return ask_admin<topic_description>(
-      cluster_, "describing topic " + std::string{name}, engine::repeat::always,
-      [name = std::string{name}](engine&, wire::Admin::Client& to) {
-        auto out = to.describeTopicRequest();
-        out.setName(text(name));
-        return out.send().then(
-            [](capnp::Response<wire::Admin::DescribeTopicResults>&& r) -> result<topic_description> {
-              if (r.hasError()) return error_of(r.getError());
-              return read_description(r.getDescription());
-            });
-      });
+  return cluster_.internals()->wait<topic_description>(
+      [name = std::string{name}](engine& core) { return client::describe_topic(core, name); });
 }
 
 result<int64_t> admin::delete_records(const topic_partition& at, std::optional<int64_t> before) const {
-  if (before && *before < 0)
-    return {ec::invalid_argument, "records below offset " + std::to_string(*before) + " cannot be deleted"};
-  // Deleting twice below the same offset is as good as once; without an offset it is not.
-  auto mode = before ? engine::repeat::always : engine::repeat::when_certain;
-  return ask_admin<int64_t>(
-      cluster_, "deleting records of " + to_string(at), mode, [at, before](engine&, wire::Admin::Client& to) {
-        auto out = to.deleteRecordsRequest();
-        out.setTopic(text(at.topic));
-        out.setPartition(at.partition);
-        out.setBefore(before.value_or(-1));
-        return out.send().then([](capnp::Response<wire::Admin::DeleteRecordsResults>&& r) -> result<int64_t> {
-          if (r.hasError()) return error_of(r.getError());
-          return r.getLogStart();
-        });
-      });
+  return cluster_.internals()->wait<int64_t>(
+      [at, before](engine& core) { return client::delete_records(core, at, before); });
 }
 
 } // namespace pessoa::client

@@ -55,12 +55,23 @@ if(PESSOA_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# pessoa_library(NAME SOURCES... [LINK libs...]): a folder's library. Include paths start at the root of the tree.
+# pessoa_library(NAME [PLANTED] SOURCES... [LINK libs...]): a folder's library. Include paths start at the root of the tree. PLANTED
+# makes NAME_planted beside it, with the sites of planted bugs (schema/plants.hpp), for the simulator alone.
 function(pessoa_library name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
-  add_library(${name} STATIC ${arg_SOURCES})
-  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
-  target_link_libraries(${name} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK})
+  cmake_parse_arguments(arg "PLANTED" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  set(variants ${name})
+  if(arg_PLANTED)
+    list(APPEND variants ${name}_planted)
+  endif()
+  foreach(variant IN LISTS variants)
+    add_library(${variant} STATIC ${arg_SOURCES})
+    target_include_directories(${variant} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
+    target_link_libraries(${variant} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK})
+  endforeach()
+  if(arg_PLANTED)
+    target_compile_definitions(${name}_planted PRIVATE PESSOA_PLANTS)
+    set_target_properties(${name}_planted PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
 endfunction()
 
 # pessoa_precompile_caf(TARGET): CAF's headers once per target instead of once per file; for actors/ and node/.

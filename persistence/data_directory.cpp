@@ -1,6 +1,6 @@
 #include "persistence/data_directory.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 #include <charconv>

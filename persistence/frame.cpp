@@ -1,8 +1,8 @@
 #include "persistence/frame.hpp"
 
-#include "persistence/plants.hpp"
 #include "schema/crc32c.hpp"
 #include "schema/endian.hpp"
+#include "schema/plants.hpp"
 
 namespace pessoa::persistence {
 

@@ -1,7 +1,7 @@
 #include "persistence/frame_walk.hpp"
 
-#include "persistence/plants.hpp"
 #include "schema/endian.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "persistence/group_commit.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 #include <set>

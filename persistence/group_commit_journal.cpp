@@ -1,7 +1,7 @@
 // The journal path of a round, and trimming behind it.
 #include "persistence/group_commit.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 namespace pessoa::persistence {
 

@@ -1,6 +1,6 @@
 #include "persistence/journal.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 namespace pessoa::persistence {
 

@@ -1,8 +1,8 @@
 #include "persistence/journal_recovery.hpp"
 
 #include "persistence/frame.hpp"
-#include "persistence/plants.hpp"
 #include "persistence/read_window.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 

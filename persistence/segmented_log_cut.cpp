@@ -4,7 +4,7 @@
 // decision that the next start carries out, and nothing else (failures R26).
 #include "persistence/segmented_log.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Opening a log: its small files, its sealed segments, and the short way after a clean stop.
 #include "persistence/segmented_log.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 

@@ -9,7 +9,7 @@
 // back, nothing is touched.
 #include "persistence/segmented_log.hpp"
 
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 #include <utility>

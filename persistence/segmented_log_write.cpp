@@ -2,8 +2,8 @@
 // write, with the headers of the whole call in one allocation between them.
 #include "persistence/segmented_log.hpp"
 
-#include "persistence/plants.hpp"
 #include "schema/endian.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 

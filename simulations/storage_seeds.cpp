@@ -2,7 +2,7 @@
 //
 // Exit status: 0 when no seed failed, 1 when one did, 2 for a wrong command. The first failing seed is
 // printed with the check it failed; `--seeds N..N` runs it again.
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 #include "simulations/storage/storage_world.hpp"
 
 #include <csignal>
@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
     if (arg == "--keep-going") {
       keep_going = true;
     } else if (arg == "--plant" && i + 1 < argc) {
-      pessoa::persistence::plants::active() = argv[++i];
+      pessoa::plants::active() = argv[++i];
     } else if (arg == "--seeds" && i + 1 < argc) {
       char* end = nullptr;
       from = std::strtoull(argv[++i], &end, 10);
@@ -92,10 +92,11 @@ int main(int argc, char** argv) {
               "deletions %llu\n",
               n(sum.power_losses), n(sum.kills), n(sum.clean_stops), n(sum.crashes_in_recovery),
               n(sum.truncations), n(sum.removals), n(sum.deletions));
-  std::printf("  journal rounds %llu, segments %llu, torn tails %llu, frames from the journal %llu, flips %llu, "
-              "losses reported "
-              "%llu; trace %016llx\n",
-              n(sum.journal_rounds), n(sum.segments), n(sum.torn_tails), n(sum.frames_from_journal),
-              n(sum.flips), n(sum.losses_reported), n(sum.trace));
+  std::printf(
+      "  journal rounds %llu, segments %llu, torn tails %llu, frames from the journal %llu, flips %llu, "
+      "losses reported "
+      "%llu; trace %016llx\n",
+      n(sum.journal_rounds), n(sum.segments), n(sum.torn_tails), n(sum.frames_from_journal), n(sum.flips),
+      n(sum.losses_reported), n(sum.trace));
   return failed == 0 ? 0 : 1;
 }

@@ -50,6 +50,10 @@ struct partition_state {
   void upkeep_finished(const upkeep_done& done);
   void tick();
 
+  // -- for who looks on, between two messages ---
+  // The rules of the epoch; null before start().
+  [[nodiscard]] const protocol::partition_leader* leader() const { return leader_ ? &*leader_ : nullptr; }
+
 private:
   struct open_request {
     std::variant<ptr<produce_command>, ptr<fetch_command>> command;

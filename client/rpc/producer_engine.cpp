@@ -459,22 +459,22 @@ void producer_engine::schedule(const sink_ptr& sink) {
     at = sink->queue.next_wakeup(cluster_->now());
   }
   if (at == sink->wakeup) return;
-  if (sink->wakeup) wakeups_.erase({*sink->wakeup, sink});
+  if (sink->wakeup) wakeups_.erase({*sink->wakeup, sink->number});
   sink->wakeup = at;
   if (!at) return;
-  wakeups_.insert({*at, sink});
-  alarm_.set(wakeups_.begin()->first);
+  wakeups_.emplace(std::pair{*at, sink->number}, sink);
+  alarm_.set(wakeups_.begin()->first.first);
 }
 
 void producer_engine::ring() {
   auto now = cluster_->now();
-  while (!wakeups_.empty() && wakeups_.begin()->first <= now) {
+  while (!wakeups_.empty() && wakeups_.begin()->first.first <= now) {
     auto sink = wakeups_.begin()->second;
     wakeups_.erase(wakeups_.begin());
     sink->wakeup.reset();
     pump(sink);
   }
-  if (!wakeups_.empty()) alarm_.set(wakeups_.begin()->first);
+  if (!wakeups_.empty()) alarm_.set(wakeups_.begin()->first.first);
 }
 
 // -- metadata ---
@@ -551,8 +551,8 @@ void producer_engine::update_topic(topic_sink& topic, const known_topic& known) 
   }
   while (topic.partitions.size() < topic.infos.size()) {
     auto index = static_cast<int32_t>(topic.partitions.size());
-    auto sink =
-        std::make_shared<partition_sink>(to_string(topic_partition{topic.name, index}), settings, index);
+    auto sink = std::make_shared<partition_sink>(to_string(topic_partition{topic.name, index}), settings,
+                                                 index, sinks_++);
     if (!topic.partitions.empty()) sink->topic = topic.partitions.front()->topic;
     topic.partitions.push_back(std::move(sink));
   }

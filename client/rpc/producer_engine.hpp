@@ -51,8 +51,8 @@ public:
 private:
   struct topic_sink;
   struct partition_sink {
-    partition_sink(std::string name, const queue_settings& settings, int32_t i)
-        : queue(std::move(name), settings), index(i) {}
+    partition_sink(std::string name, const queue_settings& settings, int32_t i, uint64_t n)
+        : queue(std::move(name), settings), index(i), number(n) {}
     std::mutex mutex;
     partition_queue queue; // under mutex
     uint64_t accepted = 0; // under mutex
@@ -60,6 +60,7 @@ private:
     std::atomic<uint64_t> told{0};
     std::atomic<bool> dirty{false};
     const int32_t index;
+    const uint64_t number; // in the order of their making
     std::weak_ptr<topic_sink> topic;
     // -- of the loop ---
     std::optional<instant> wakeup;
@@ -121,7 +122,8 @@ private:
 
   std::shared_mutex topics_mutex_;
   std::map<std::string, std::shared_ptr<topic_sink>, std::less<>> topics_;
-  std::map<std::string, bool, std::less<>> requested_; // metadata not there yet; true: the loop has asked for it
+  std::map<std::string, bool, std::less<>>
+      requested_; // metadata not there yet; true: the loop has asked for it
   std::map<std::string, error, std::less<>> refused_; // why it is not there: told once, then asked for anew
 
   std::mutex dirty_mutex_;
@@ -137,7 +139,9 @@ private:
   // -- of the loop ---
   std::optional<int64_t> id_;
   std::map<std::shared_ptr<link>, send_gate<sink_ptr>> gates_; // while a request is on its way
-  std::set<std::pair<instant, sink_ptr>> wakeups_;
+  // Never in the order of addresses: a run must be replayable.
+  std::map<std::pair<instant, uint64_t>, sink_ptr> wakeups_; // by moment and sink's number
+  uint64_t sinks_ = 0;                                       // made so far
   alarm alarm_;
 };
 

@@ -47,4 +47,18 @@ bool sim_disk::is_durable(const std::string& path, uint64_t begin, uint64_t end)
   return node && tree_.is_durable_name(path) && node->file.is_durable(begin, end);
 }
 
+std::optional<byte_view> sim_disk::content(const std::string& path) const {
+  auto node = tree_.find(path);
+  if (node == nullptr || node->is_directory) return std::nullopt;
+  return node->file.content();
+}
+
+std::vector<std::string> sim_disk::names_in(const std::string& directory) const {
+  std::vector<std::string> out;
+  if (auto node = tree_.find(directory))
+    for (auto& [name, entry] : node->now)
+      out.push_back(name);
+  return out;
+}
+
 } // namespace pessoa::sim

@@ -18,6 +18,7 @@
 #include "simulations/disk/sim_tree.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,9 @@ public:
   [[nodiscard]] uint64_t durable_prefix(const std::string& path) const;
   [[nodiscard]] bool is_durable(const std::string& path, uint64_t begin, uint64_t end) const;
   [[nodiscard]] bool is_durable_name(const std::string& path) const { return tree_.is_durable_name(path); }
+  // What lies there now, without a process that reads: no fault, nothing counted. Until the next change of the disk.
+  [[nodiscard]] std::optional<byte_view> content(const std::string& path) const;       // nullopt: no file
+  [[nodiscard]] std::vector<std::string> names_in(const std::string& directory) const; // in order
   [[nodiscard]] const disk_counters& counters() const { return counters_; }
   // Whether the last crash lost or damaged anything.
   [[nodiscard]] bool last_crash_lost() const { return last_crash_lost_; }

@@ -18,6 +18,8 @@ namespace pessoa::sim {
 class sim_file {
 public:
   [[nodiscard]] uint64_t size() const { return now_.size(); }
+  // What a read would see, for who only looks on. Until the next write.
+  [[nodiscard]] byte_view content() const { return now_; }
   // Up to `size` bytes; fewer only at the end. Returns how many.
   size_t read(uint64_t position, uint8_t* into, size_t size) const;
   void write(uint64_t position, byte_view data);

@@ -1,11 +1,11 @@
 // Storage seeds in the suite: logs and their commit service on the simulated disk (docs/simulations.md).
-#include "persistence/plants.hpp"
+#include "schema/plants.hpp"
 #include "simulations/storage/storage_world.hpp"
 
 #include <catch2/catch.hpp>
 
 using namespace pessoa::sim;
-namespace plants = pessoa::persistence::plants;
+namespace plants = pessoa::plants;
 
 namespace {
 
@@ -41,9 +41,9 @@ TEST_CASE("crash: 300 seeds lose nothing that was acknowledged", "[persistence][
   }
   // Seeds that met none of it would prove nothing.
   CHECK(sum.acknowledged > 10'000);
-  for (auto met : {sum.refused, sum.failed, sum.power_losses, sum.kills, sum.clean_stops, sum.crashes_in_recovery,
-                   sum.journal_rounds, sum.truncations, sum.removals, sum.deletions, sum.torn_tails,
-                   sum.frames_from_journal, sum.losses_reported})
+  for (auto met : {sum.refused, sum.failed, sum.power_losses, sum.kills, sum.clean_stops,
+                   sum.crashes_in_recovery, sum.journal_rounds, sum.truncations, sum.removals, sum.deletions,
+                   sum.torn_tails, sum.frames_from_journal, sum.losses_reported})
     CHECK(met > 5);
 }
 

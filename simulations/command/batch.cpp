@@ -1,0 +1,143 @@
+// Several processes, never threads: the world is for one. Each child takes every n-th seed and writes its lines and stories
+// whole, so that they do not mix.
+#include "simulations/command/batch.hpp"
+
+#include "schema/plants.hpp"
+#include "simulations/command/report.hpp"
+#include "simulations/world/streams.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <new>
+#include <vector>
+
+namespace pessoa::sim {
+
+namespace {
+
+constexpr uint64_t rerun_every = 50; // 2 % of the seeds run twice
+
+// What the processes of a batch share.
+struct board {
+  std::atomic<uint64_t> ran{0}, failed{0}, idle{0}, diverged{0};
+  std::atomic<bool> stop{false};
+};
+
+void write_whole(int to, const std::string& text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    auto n = ::write(to, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) std::_Exit(141); // the reader has gone
+    done += static_cast<size_t>(n);
+  }
+}
+
+char crash_note[512];
+
+// An assertion, or worse, ends the process: which seed it was must be known then, too.
+void on_crash(int number) {
+  size_t size = 0;
+  while (size < sizeof crash_note && crash_note[size] != 0)
+    ++size;
+  if (::write(2, crash_note, size) < 0) std::_Exit(3);
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+}
+
+void run_one(const batch_options& options, uint64_t seed, board& shared) {
+  auto& what = scenario_of(options, seed);
+  auto replay = replay_command(options, seed);
+  std::snprintf(crash_note, sizeof crash_note, "\nseed %llu ended its process; again: %s\n",
+                static_cast<unsigned long long>(seed), replay.c_str());
+  auto out = run_seed(what, seed);
+  std::optional<bool> rerun;
+  if (seed % rerun_every == 0) rerun = run_seed(what, seed).trace == out.trace;
+  if (rerun == false) {
+    ++shared.diverged;
+    if (out.verdict != verdict::failed) {
+      out.verdict = verdict::failed;
+      out.reason = "same_seed_same_trace";
+      out.why = "a second run of the seed went another way";
+    }
+  }
+  ++shared.ran;
+  if (out.verdict == verdict::idle) ++shared.idle;
+  write_whole(1, json_line(out, rerun) + "\n");
+  if (out.verdict == verdict::failed) {
+    ++shared.failed;
+    write_whole(2, story(out, replay) + "\n");
+    if (options.stop_at_first) shared.stop = true;
+  }
+}
+
+void run_share(const batch_options& options, uint32_t share, board& shared) {
+  for (auto seed = options.first + share; seed <= options.last && !shared.stop; seed += options.jobs)
+    run_one(options, seed, shared);
+}
+
+batch_result result_of(const board& shared, bool broken) {
+  return {shared.ran, shared.failed, shared.idle, shared.diverged, broken};
+}
+
+} // namespace
+
+const scenario& scenario_of(const batch_options& options, uint64_t seed) {
+  if (options.what) return *options.what;
+  auto& all = known_scenarios();
+  seeded_random random{seed ^ 0x5ca1ab1e};
+  return all[random.below(all.size())];
+}
+
+std::string replay_command(const batch_options& options, uint64_t seed) {
+  auto out = "pessoa simulate --seed " + std::to_string(seed);
+  if (!options.scenario_argument.empty()) out += " --scenario " + options.scenario_argument;
+  if (!options.plant.empty()) out += " --plant " + options.plant;
+  return out;
+}
+
+batch_result run_batch(const batch_options& options) {
+  plants::active() = options.plant;
+  for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE})
+    std::signal(number, on_crash);
+  if (options.jobs <= 1 || options.first == options.last) {
+    board shared;
+    auto alone = options;
+    alone.jobs = 1;
+    run_share(alone, 0, shared);
+    return result_of(shared, false);
+  }
+  void* memory = ::mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return {0, 0, 0, 0, true};
+  auto* shared = new (memory) board;
+  std::vector<pid_t> children;
+  bool broken = false;
+  for (uint32_t share = 0; share < options.jobs; ++share) {
+    auto pid = ::fork();
+    if (pid == 0) {
+      run_share(options, share, *shared);
+      std::_Exit(0);
+    }
+    if (pid < 0)
+      broken = true;
+    else
+      children.push_back(pid);
+  }
+  for (auto pid : children) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) broken = true;
+  }
+  return result_of(*shared, broken);
+}
+
+} // namespace pessoa::sim

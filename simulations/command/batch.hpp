@@ -1,0 +1,31 @@
+// Many seeds, one after the other or in several processes side by side, each told as it ends.
+#pragma once
+
+#include "simulations/run/run.hpp"
+
+#include <optional>
+#include <string>
+
+namespace pessoa::sim {
+
+struct batch_options {
+  std::optional<scenario> what;  // nullopt: each seed draws one of the built-in ones
+  std::string scenario_argument; // as it was given, for the command that replays
+  uint64_t first = 1, last = 1;
+  std::string plant;
+  uint32_t jobs = 1;
+  bool stop_at_first = false;
+};
+
+struct batch_result {
+  uint64_t ran = 0, failed = 0, idle = 0, diverged = 0;
+  bool broken = false; // a process of the batch ended without its verdict
+};
+
+// JSON lines to stdout, stories to stderr.
+batch_result run_batch(const batch_options& options);
+// The scenario that a seed means: the given one, or the one that it draws.
+const scenario& scenario_of(const batch_options& options, uint64_t seed);
+std::string replay_command(const batch_options& options, uint64_t seed);
+
+} // namespace pessoa::sim

@@ -1,0 +1,44 @@
+#include "simulations/command/report.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace pessoa::sim {
+
+namespace {
+
+constexpr size_t story_events_max = 40;
+
+} // namespace
+
+std::string json_line(const outcome& of, std::optional<bool> rerun) {
+  nlohmann::ordered_json out;
+  out["scenario"] = of.scenario;
+  out["seed"] = of.seed;
+  out["verdict"] = to_string(of.verdict);
+  out["reason"] = of.reason;
+  out["trace"] = fmt::format("{:016x}", of.trace);
+  out["virtualSeconds"] = of.virtual_seconds;
+  out["steps"] = of.steps;
+  out["acknowledged"] = of.acknowledged;
+  out["faults"] = of.faults;
+  out["probes"] = of.probes;
+  out["rerun"] = rerun ? nlohmann::ordered_json(*rerun) : nlohmann::ordered_json(nullptr);
+  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string story(const outcome& of, const std::string& replay) {
+  auto out =
+      fmt::format("seed {} of scenario {} FAILED: {}\n  {}\n\n  the last events, in virtual seconds:\n",
+                  of.seed, of.scenario, of.reason, of.why);
+  auto skip = of.story.size() > story_events_max ? of.story.size() - story_events_max : 0;
+  for (size_t i = skip; i < of.story.size(); ++i)
+    out += fmt::format("  {:12.6f}  {}\n", static_cast<double>(of.story[i].at) / second, of.story[i].line);
+  out += "\n  faults that took effect:";
+  for (auto& [kind, count] : of.faults)
+    out += fmt::format(" {} {}", kind, count);
+  out += fmt::format("\n  again: {}\n", replay);
+  return out;
+}
+
+} // namespace pessoa::sim

@@ -1,0 +1,228 @@
+#include "simulations/run/faults.hpp"
+
+#include "schema/crc32c.hpp"
+
+#include <iterator>
+
+namespace pessoa::sim {
+
+const std::vector<fault_kind>& fault_kinds() {
+  static const std::vector<fault_kind> kinds = {
+      {"kill", "a node's process dies; it is started again"},
+      {"power", "a machine loses its power, and what was not synced"},
+      {"power_in_write", "the power goes in the middle of a change of the disk"},
+      {"restart", "a node is stopped and started in order"},
+      {"pause", "a node stands still, as after SIGSTOP"},
+      {"slow_cpu", "each step of a node takes long"},
+      {"slow_disk", "input and output take long"},
+      {"stuck_disk", "nothing that the disk was asked for ends for a while"},
+      {"write_error", "writes fail now and then"},
+      {"sync_error", "a sync fails once, and what it should have kept is forgotten"},
+      {"read_error", "reads fail now and then"},
+      {"full_disk", "there is no room for a while"},
+      {"reset", "connections break"},
+      {"silence", "connections go silent in one direction"},
+      {"cut", "nothing gets through in one or both directions for a while"},
+      {"latency", "the network is slow, and hands on small pieces"},
+      {"refuse", "connects are refused now and then"},
+      {"drift", "a machine's clock runs too fast or too slow"},
+      {"wall_jump", "a machine's wall clock jumps"},
+  };
+  return kinds;
+}
+
+faults::faults(world& of, const scenario& what, world_time begin, world_time end)
+    : world_(of), begin_(begin), end_(end) {
+  // One seed in twenty has none, to keep the baseline honest.
+  if (world_.random().faults.below(20) == 0) return;
+  arrange_processes(what);
+  arrange_disks(what);
+  arrange_network(what);
+  arrange_clocks(what);
+}
+
+uint64_t faults::total() const {
+  uint64_t sum = 0;
+  for (auto& [kind, count] : counts_)
+    sum += count;
+  return sum;
+}
+
+random_source* faults::on(const scenario& what, const std::string& kind) {
+  auto own = world_.seed() ^ (uint64_t{crc32c(as_bytes(kind))} << 32);
+  auto& random = streams_.try_emplace(kind, own).first->second;
+  auto drawn = random.below(100);
+  uint32_t percent = what.faults.empty() ? 50 : 0;
+  for (auto& choice : what.faults)
+    if (choice.kind == kind) percent = choice.percent;
+  return drawn < percent ? &random : nullptr;
+}
+
+// `strike` says whether it took effect.
+void faults::repeat(random_source& random, const std::string& kind, int64_t times_max,
+                    std::function<bool()> strike) {
+  auto times = between(random, 1, times_max);
+  for (int64_t i = 0; i < times; ++i) {
+    auto when = between(random, begin_, end_);
+    world_.time().at(when, [this, kind, strike] {
+      if (!calm_ && strike()) came(kind);
+    });
+  }
+}
+
+node_place& faults::any_node(random_source& random) {
+  auto& nodes = world_.nodes();
+  return *std::next(nodes.begin(), static_cast<ptrdiff_t>(random.below(nodes.size())));
+}
+
+void faults::arrange_processes(const scenario& what) {
+  if (auto* random = on(what, "kill"))
+    repeat(*random, "kill", 6, [this, random] {
+      auto& node = any_node(*random);
+      if (node.life() == nullptr) return false;
+      node.kill(false);
+      return true;
+    });
+  if (auto* random = on(what, "power"))
+    repeat(*random, "power", 4, [this, random] {
+      auto& node = any_node(*random);
+      if (!node.powered()) return false;
+      node.kill(true);
+      world_.time().after(between(*random, 10, 3000) * millisecond, [&node] { node.power_on(); });
+      return true;
+    });
+  if (auto* random = on(what, "power_in_write"))
+    repeat(*random, "power_in_write", 3, [this, random] {
+      auto& node = any_node(*random);
+      if (node.life() == nullptr) return false;
+      node.disk().faults().cut_power_at(1 + random->below(20));
+      world_.time().after(between(*random, 500, 3000) * millisecond, [&node] { node.power_on(); });
+      return true;
+    });
+  if (auto* random = on(what, "restart"))
+    repeat(*random, "restart", 3, [this, random] {
+      auto& node = any_node(*random);
+      if (!node.ready()) return false;
+      node.stop();
+      return true;
+    });
+  if (auto* random = on(what, "pause"))
+    repeat(*random, "pause", 4, [this, random] {
+      auto& node = any_node(*random);
+      if (node.life() == nullptr) return false;
+      node.life()->pause_until(world_.now() + between(*random, 50, 4000) * millisecond);
+      return true;
+    });
+  if (auto* random = on(what, "slow_cpu"))
+    repeat(*random, "slow_cpu", 2, [this, random] {
+      auto& node = any_node(*random);
+      if (node.life() == nullptr) return false;
+      node.life()->set_step_cost(between(*random, 20, 300) * microsecond);
+      return true;
+    });
+}
+
+void faults::arrange_disks(const scenario& what) {
+  if (auto* random = on(what, "slow_disk"))
+    repeat(*random, "slow_disk", 2, [this, random] {
+      auto& node = any_node(*random);
+      io_speed slow;
+      slow.work_mean = between(*random, 1, 60) * millisecond;
+      node.set_speed(slow);
+      return true;
+    });
+  if (auto* random = on(what, "stuck_disk"))
+    repeat(*random, "stuck_disk", 2, [this, random] {
+      auto& node = any_node(*random);
+      auto stuck = node.speed();
+      stuck.stuck_until = world_.now() + between(*random, 200, 5000) * millisecond;
+      node.set_speed(stuck);
+      return true;
+    });
+  struct error_kind {
+    const char* name;
+    disk_operation operation;
+  };
+  for (auto& kind :
+       {error_kind{"write_error", disk_operation::write}, error_kind{"sync_error", disk_operation::sync},
+        error_kind{"read_error", disk_operation::read}}) {
+    auto* random = on(what, kind.name);
+    if (random == nullptr) continue;
+    repeat(*random, kind.name, 3, [this, random, kind] {
+      fault_rule rule{kind.operation, disk_fault::error, 1 + random->below(10), 1, ""};
+      any_node(*random).disk().faults().inject(rule);
+      return true;
+    });
+  }
+  if (auto* random = on(what, "full_disk"))
+    repeat(*random, "full_disk", 2, [this, random] {
+      auto& node = any_node(*random);
+      node.disk().set_capacity(node.disk().bytes_used() + random->below(200'000));
+      world_.time().after(between(*random, 200, 4000) * millisecond,
+                          [&node] { node.disk().set_capacity(sim_disk_options{}.capacity_bytes); });
+      return true;
+    });
+}
+
+void faults::arrange_network(const scenario& what) {
+  auto& net = world_.net();
+  if (auto* random = on(what, "reset"))
+    repeat(*random, "reset", 20, [&net, random] { return net.reset_one(*random); });
+  if (auto* random = on(what, "silence"))
+    repeat(*random, "silence", 4, [&net, random] { return net.silence_one(*random); });
+  if (auto* random = on(what, "cut"))
+    repeat(*random, "cut", 5, [this, &net, random] {
+      auto& from = any_node(*random).on().address();
+      auto until = world_.now() + between(*random, 50, 3000) * millisecond;
+      bool both = random->below(2) == 0, out = random->below(2) == 0;
+      for (auto& to : world_.addresses()) {
+        if (to == from) continue;
+        if (both || out) net.block(from, to, until);
+        if (both || !out) net.block(to, from, until);
+      }
+      return true;
+    });
+  if (auto* random = on(what, "latency"))
+    repeat(*random, "latency", 2, [&net, random] {
+      net.options().latency_mean = between(*random, 100, 50'000) * microsecond;
+      net.options().fragment_bytes_max = between(*random, 1, 3000);
+      return true;
+    });
+  if (auto* random = on(what, "refuse"))
+    repeat(*random, "refuse", 1, [&net, random] {
+      net.options().connect_refused_per_mille = static_cast<uint32_t>(between(*random, 10, 500));
+      return true;
+    });
+}
+
+void faults::arrange_clocks(const scenario& what) {
+  if (auto* random = on(what, "drift"))
+    repeat(*random, "drift", 3, [this, random] {
+      world_.any_machine(*random).set_drift(between(*random, -50'000, 50'000));
+      return true;
+    });
+  if (auto* random = on(what, "wall_jump"))
+    repeat(*random, "wall_jump", 3, [this, random] {
+      world_.any_machine(*random).jump_wall(between(*random, -86'400, 86'400) * second);
+      return true;
+    });
+}
+
+void faults::calm() {
+  calm_ = true;
+  auto& net = world_.net();
+  net.options() = net_options{};
+  net.unblock_all();
+  net.break_silent();
+  for (auto& node : world_.nodes()) {
+    node.disk().faults().clear();
+    node.disk().set_capacity(sim_disk_options{}.capacity_bytes);
+    node.set_speed({});
+    if (node.life() != nullptr) node.life()->set_step_cost(0);
+    node.power_on();
+  }
+  for (auto& machine : world_.machines())
+    machine.set_drift(0);
+}
+
+} // namespace pessoa::sim

@@ -1,0 +1,43 @@
+// What goes wrong during a run: kinds that are on or off per seed, events at drawn moments, all of it undone by calm().
+#pragma once
+
+#include "simulations/run/fault_kinds.hpp"
+#include "simulations/run/scenario.hpp"
+#include "simulations/world/world.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace pessoa::sim {
+
+class faults {
+public:
+  // Draws what will happen in [begin, end), and arranges for it.
+  faults(world& of, const scenario& what, world_time begin, world_time end);
+
+  // Everything is healed, and nothing more goes wrong.
+  void calm();
+  [[nodiscard]] const std::map<std::string, uint64_t>& counts() const { return counts_; } // that took effect
+  [[nodiscard]] uint64_t total() const;
+
+private:
+  // The kind's own randomness, or null when it is off: leaving out one kind changes nothing of the others.
+  random_source* on(const scenario& what, const std::string& kind);
+  void repeat(random_source& random, const std::string& kind, int64_t times_max,
+              std::function<bool()> strike);
+  void arrange_processes(const scenario& what);
+  void arrange_disks(const scenario& what);
+  void arrange_network(const scenario& what);
+  void arrange_clocks(const scenario& what);
+  void came(const std::string& kind) { ++counts_[kind]; }
+  node_place& any_node(random_source& random);
+
+  world& world_;
+  world_time begin_, end_;
+  bool none_ = false, calm_ = false;
+  std::map<std::string, seeded_random> streams_;
+  std::map<std::string, uint64_t> counts_;
+};
+
+} // namespace pessoa::sim

@@ -1,0 +1,36 @@
+// A scenario: what there is, who works, what goes wrong, as values. Read from simulations/scenarios/*.toml, which are built
+// into the command, or from a file of the user's.
+#pragma once
+
+#include "schema/result.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pessoa::sim {
+
+struct fault_choice {
+  std::string kind;
+  uint32_t percent = 50; // of the seeds in which it happens at all
+};
+
+struct scenario {
+  std::string name;
+  std::string title;
+  int64_t seconds = 30; // virtual; the last quarter is calm
+  int32_t topics = 2, partitions = 3;
+  int32_t writers = 2, plain_writers = 1, readers = 2; // plain: without idempotence
+  bool final_crash = true;                             // before the last look
+  std::vector<fault_choice> faults;                    // empty: every kind there is, in half of the seeds
+};
+
+// Errors: invalid_argument with line, key and what is allowed.
+result<scenario> parse_scenario(std::string_view name, std::string_view text);
+// Those that are built in, in order of name.
+const std::vector<scenario>& known_scenarios();
+// A built-in one by its name, or else the file of that name. Errors: not_found with the names, those of parsing.
+result<scenario> find_scenario(const std::string& name_or_file);
+
+} // namespace pessoa::sim

@@ -1,0 +1,11 @@
+# cmake -DOUT=FILE -DSCENARIOS=A;B -P embed.cmake: the scenarios' texts as one C++ source.
+set(text "#include \"simulations/run/built_in_scenarios.hpp\"\n\nnamespace pessoa::sim {\n\n")
+string(APPEND text "const std::vector<std::pair<std::string_view, std::string_view>>& built_in_scenarios() {\n")
+string(APPEND text "  static const std::vector<std::pair<std::string_view, std::string_view>> all = {\n")
+foreach(file IN LISTS SCENARIOS)
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} content)
+  string(APPEND text "    {\"${name}\", R\"toml(${content})toml\"},\n")
+endforeach()
+string(APPEND text "  };\n  return all;\n}\n\n} // namespace pessoa::sim\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,45 @@
+// Clients that write: the real producer, records with a name each, at a drawn pace.
+#pragma once
+
+#include "client/rpc/producer_engine.hpp"
+#include "simulations/workload/history.hpp"
+#include "simulations/world/client_process.hpp"
+
+namespace pessoa::sim {
+
+struct writer_options {
+  std::vector<std::string> topics;
+  world_time pause_mean = 40 * millisecond; // between two bursts
+  int64_t burst_max = 3;                    // records
+  int64_t padding_max = 400;                // bytes
+  bool idempotent = true;
+};
+
+class writer {
+public:
+  // `name` is unique in the run.
+  writer(client_process& in, history& past, std::string name, writer_options options);
+  ~writer();
+
+  // From the moment that the client is connected; inside its loop.
+  void start();
+  // No new records; what is under way is answered sooner or later.
+  void stop() { stopped_ = true; }
+  [[nodiscard]] size_t open() const { return open_; } // accepted, not answered
+
+private:
+  void begin();
+  void burst();
+  void send_one();
+
+  client_process& in_;
+  history& past_;
+  std::string name_;
+  writer_options options_;
+  std::shared_ptr<client::producer_engine> producer_;
+  uint64_t next_ = 1;
+  size_t open_ = 0;
+  bool stopped_ = false;
+};
+
+} // namespace pessoa::sim

@@ -1,0 +1,169 @@
+#include "simulations/world/world.hpp"
+
+#include "schema/assert.hpp"
+
+#include <algorithm>
+
+namespace pessoa::sim {
+
+// -- a node's place ---
+
+node_place::node_place(world& of, machine& on, node::node_settings settings, sim_disk_options disk)
+    : world_(of), on_(on), settings_(std::move(settings)), disk_(of.random().disk, disk) {}
+
+node_place::~node_place() {
+  if (life_) end_life(false);
+}
+
+void node_place::start() {
+  if (life_ || !powered_) return;
+  ++lives_;
+  world_.say("node " + on_.address() + " starts, life " + std::to_string(lives_));
+  node_process::options options;
+  options.settings = settings_;
+  options.speed = speed_;
+  life_ = std::make_unique<node_process>(world_.time(), on_, world_.net(), disk_, world_.random(),
+                                         std::move(options));
+  life_->begin();
+}
+
+void node_place::stop() {
+  if (!life_) return;
+  world_.say("node " + on_.address() + " is told to stop");
+  life_->stop();
+}
+
+void node_place::kill(bool power) {
+  if (life_) {
+    world_.say("node " + on_.address() + (power ? " loses its power" : " is killed"));
+    end_life(power);
+  } else if (power && powered_) {
+    disk_.crash(crash_kind::power);
+  }
+  if (power && std::exchange(powered_, false)) world_.net().set_power(on_.address(), false);
+}
+
+void node_place::power_on() {
+  if (!std::exchange(powered_, true)) world_.net().set_power(on_.address(), true);
+}
+
+void node_place::end_life(bool power) {
+  life_->die(power);
+  life_.reset();
+}
+
+void node_place::look_after() {
+  if (!life_) return;
+  if (disk_.is_cut()) return kill(true);
+  if (auto& why = life_->fatal()) {
+    last_end_ = *why;
+    world_.say("node " + on_.address() + " ends its process: " + *why);
+    return end_life(false);
+  }
+  if (auto why = life_->failed_start()) {
+    last_end_ = to_string(*why);
+    world_.say("node " + on_.address() + " could not start: " + *last_end_);
+    return end_life(false);
+  }
+  if (auto& stopped = life_->stopped()) {
+    world_.say("node " + on_.address()
+               + (stopped->ok() ? " has stopped" : " has stopped: " + to_string(stopped->error())));
+    return end_life(false);
+  }
+}
+
+// -- the world ---
+
+world::world(uint64_t seed)
+    : seed_(seed), random_(seed),
+      scheduling_(random_.knobs.below(2) == 0 ? scheduling::policy::uniform : scheduling::policy::priorities,
+                  random_.schedule),
+      net_(time_, random_, trace_) {}
+
+world::~world() {
+  PESSOA_ASSERT(others_.empty(), "clients must go before their world");
+  nodes_.clear();
+}
+
+machine& world::add_machine(std::string address) { return machines_.emplace_back(time_, std::move(address)); }
+
+node_place& world::add_node(machine& on, node::node_settings settings, sim_disk_options disk) {
+  return nodes_.emplace_back(*this, on, std::move(settings), disk);
+}
+
+machine& world::any_machine(random_source& random) {
+  return *std::next(machines_.begin(), static_cast<ptrdiff_t>(random.below(machines_.size())));
+}
+
+std::vector<std::string> world::addresses() const {
+  std::vector<std::string> out;
+  for (auto& one : machines_)
+    out.push_back(one.address());
+  return out;
+}
+
+void world::remove(process& client) { std::erase(others_, &client); }
+
+void world::fail(std::string check, std::string why) {
+  if (failure_) return;
+  say("FAILED " + check + ": " + why);
+  failure_ = failure{std::move(check), std::move(why), now()};
+}
+
+bool world::step(world_time end) {
+  if (time_.run_one()) {
+    for (auto& node : nodes_)
+      node.look_after();
+    return true;
+  }
+  items_.clear();
+  for (auto& node : nodes_)
+    if (node.life_) node.life_->collect(items_);
+  for (auto* other : others_)
+    other->collect(items_);
+  if (!items_.empty()) {
+    auto chosen = items_[scheduling_.pick(items_)];
+    ++steps_;
+    trace_.mix(chosen.identity);
+    trace_.mix(static_cast<uint64_t>(time_.now()));
+    trace_.mix(chosen.of->name());
+    auto& ran = *chosen.of;
+    ran.run(chosen);
+    for (auto& check : after_step)
+      check(ran);
+    for (auto& node : nodes_)
+      node.look_after();
+    return true;
+  }
+  auto next = time_.next();
+  auto earlier = [&](std::optional<world_time> when) {
+    if (when && (!next || *when < *next)) next = when;
+  };
+  for (auto& node : nodes_)
+    if (node.life_) earlier(node.life_->next_deadline());
+  for (auto* other : others_)
+    earlier(other->next_deadline());
+  if (!next || *next > end) {
+    if (end > now()) time_.advance_to(end);
+    return false;
+  }
+  if (*next > now()) time_.advance_to(*next);
+  for (auto& node : nodes_)
+    if (node.life_) node.life_->fire_timers();
+  for (auto* other : others_)
+    other->fire_timers();
+  return true;
+}
+
+void world::run_until(world_time end) {
+  while (!failure_ && step(end)) {
+  }
+}
+
+bool world::run_while_not(const std::function<bool()>& done, world_time limit) {
+  while (!failure_ && !done())
+    if (!step(limit)) return done();
+  return !failure_ && done();
+}
+
+} // namespace pessoa::sim
