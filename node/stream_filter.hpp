@@ -20,17 +20,12 @@
 
 #include "node/byte_budget.hpp"
 #include "node/foreign_protocol.hpp"
+#include "node/stream_traffic.hpp"
 #include "schema/limits.hpp"
 
-#include <atomic>
 #include <functional>
 
 namespace pessoa::node {
-
-// Counted for several streams together; relaxed, for metrics.
-struct stream_traffic {
-  std::atomic<uint64_t> read{0}, written{0}, messages{0};
-};
 
 struct stream_filter_options {
   size_t segments_max = rpc_segments_max; // at most segments_ever
