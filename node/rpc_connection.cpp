@@ -1,10 +1,8 @@
 #include "node/rpc_connection.hpp"
 
 #include "node/rpc/requests.hpp"
+#include "node/rpc_abort.hpp"
 #include "schema/assert.hpp"
-
-#include <capnp/rpc.capnp.h>
-#include <capnp/serialize-async.h>
 
 namespace pessoa::node {
 
@@ -98,14 +96,8 @@ void rpc_connection::check_deadlines() {
 }
 
 kj::Promise<void> say_and_close(kj::Own<kj::AsyncIoStream> stream, io_loop& loop, const error& reason) {
-  auto message = kj::heap<capnp::MallocMessageBuilder>();
-  auto abort = message->initRoot<capnp::rpc::Message>().initAbort();
-  auto text = to_string(reason);
-  abort.setReason(kj::StringPtr{text.c_str(), text.size()});
-  abort.setType(capnp::rpc::Exception::Type::DISCONNECTED);
-  auto writing = kj::evalNow([&] { return capnp::writeMessage(*stream, *message); });
-  return writing.attach(kj::mv(message), kj::mv(stream))
-      .exclusiveJoin(loop.timer().afterDelay(1 * kj::SECONDS));
+  auto writing = write_abort(*stream, reason);
+  return writing.attach(kj::mv(stream)).exclusiveJoin(loop.timer().afterDelay(1 * kj::SECONDS));
 }
 
 } // namespace pessoa::node

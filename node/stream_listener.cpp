@@ -238,6 +238,7 @@ stream_listener_figures stream_listener::now() const {
     out.bytes_read += l->traffic().read;
     out.bytes_written += l->traffic().written;
     out.messages_read += l->traffic().messages;
+    out.unanswered += l->traffic().unanswered;
   }
   return out;
 }

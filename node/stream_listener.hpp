@@ -68,6 +68,7 @@ struct stream_listener_figures {
   size_t connections = 0;
   uint64_t accepted = 0, refused = 0; // since the start
   uint64_t bytes_read = 0, bytes_written = 0, messages_read = 0;
+  uint64_t unanswered = 0; // messages, at this moment
 };
 
 class stream_listener {
