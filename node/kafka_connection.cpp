@@ -271,7 +271,7 @@ kj::Promise<void> kafka_connection::last_words() {
   }
   case foreign_protocol::pessoa_rpc:
     return write_abort(
-        *stream_, {ec::wrong_protocol, "this is the Kafka listener"
+        *stream_, {ec::wrong_protocol, "that is the Kafka listener of this cluster"
                                            + (options_.rpc_hint.empty() ? "" : "; " + options_.rpc_hint)});
   default:
     return kj::READY_NOW;

@@ -34,8 +34,8 @@ struct kafka_connection_options {
   size_t write_bytes_max = 256u << 10; // handed to the socket at a time, so that progress is seen
   duration idle_deadline = std::chrono::minutes{10}; // Kafka's connections.max.idle.ms
   duration farewell = std::chrono::seconds{2}; // how long a peer that we leave has to take our last words
-  std::string rpc_hint,
-      http_hint; // for who came to the wrong port: "Pessoa's RPC is served on 127.0.0.1:18880"
+  // For who came to the wrong port: "pessoa speaks to 18880", "HTTP is served on 127.0.0.1:18882".
+  std::string rpc_hint, http_hint;
 };
 
 // What the requests of one connection are charged to: made from the budgets of the listener.

@@ -268,7 +268,7 @@ TEST_CASE("kafka_listener: HTTP and Pessoa's clients are told in their own words
           "[node][kafka]") {
   kafka_listener_options options;
   options.connection.http_hint = "HTTP is served on 127.0.0.1:18882";
-  options.connection.rpc_hint = "Pessoa's RPC is served on 127.0.0.1:18880";
+  options.connection.rpc_hint = "pessoa speaks to 18880";
   kafka_served s{options};
   kafka_peer browser{s};
   browser.send(text("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -289,7 +289,7 @@ TEST_CASE("kafka_listener: HTTP and Pessoa's clients are told in their own words
   memcpy(answer.begin(), pessoa.received.data(), pessoa.received.size());
   capnp::FlatArrayMessageReader reader{answer};
   CHECK(reader.getRoot<capnp::rpc::Message>().getAbort().getReason()
-        == "wrong_protocol: this is the Kafka listener; Pessoa's RPC is served on 127.0.0.1:18880");
+        == "wrong_protocol: that is the Kafka listener of this cluster; pessoa speaks to 18880");
   REQUIRE(s.refused.size() == 2);
   CHECK_THAT(s.refused[0].message, Catch::StartsWith("the peer speaks HTTP ("));
   CHECK_THAT(s.refused[1].message, Catch::StartsWith("the peer speaks Pessoa's RPC (")
