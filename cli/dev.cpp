@@ -95,6 +95,7 @@ void choose_ports(console& term, dev_node& node) {
     return address;
   };
   node.at.rpc = choose(18880, "clients");
+  node.at.kafka = choose(9092, "Kafka");
   node.at.http = choose(18882, "HTTP");
 }
 

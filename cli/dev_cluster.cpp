@@ -143,7 +143,7 @@ json to_json(const dev_cluster& cluster) {
   return {{"nodes", nodes}};
 }
 
-// No address for a listener that no node has yet: it would only warn.
+// No address for peers, whom no node listens to yet: it would only warn.
 std::vector<std::string> start_arguments(const std::string& data, const node_addresses& at) {
   return {own_path(),
           "start",
@@ -154,6 +154,8 @@ std::vector<std::string> start_arguments(const std::string& data, const node_add
           "on",
           "--listen",
           at.rpc,
+          "--kafka-listen",
+          at.kafka.value_or("off"),
           "--http-listen",
           at.http.value_or("off")};
 }

@@ -1,5 +1,7 @@
 #include "node/foreign_protocol.hpp"
 
+#include "schema/limits.hpp"
+
 #include <algorithm>
 
 namespace pessoa::node {
@@ -35,6 +37,9 @@ foreign_protocol recognise(byte_view first) {
     auto length = big_endian(first, 0, 4), api = big_endian(first, 4, 2), version = big_endian(first, 6, 2);
     if (length >= 8 && length <= (100u << 20) && api <= 100 && version <= 20) return foreign_protocol::kafka;
   }
+  // Cap'n Proto's segment table: one less than the number of segments, little-endian.
+  if (first.size() >= 4 && first[0] < rpc_segments_max && first[1] == 0 && first[2] == 0 && first[3] == 0)
+    return foreign_protocol::pessoa_rpc;
   return foreign_protocol::unknown;
 }
 
@@ -46,6 +51,8 @@ const char* name_of(foreign_protocol protocol) {
     return "HTTP/2";
   case foreign_protocol::kafka:
     return "the Kafka protocol";
+  case foreign_protocol::pessoa_rpc:
+    return "Pessoa's RPC";
   case foreign_protocol::tls:
     return "TLS";
   case foreign_protocol::ssh:
@@ -54,6 +61,14 @@ const char* name_of(foreign_protocol protocol) {
     break;
   }
   return "an unknown protocol";
+}
+
+std::string http_refusal(std::string_view what, std::string_view hint) {
+  std::string body = "This port speaks " + std::string{what} + ", not HTTP.";
+  if (!hint.empty()) body += " " + std::string{hint} + ".";
+  body += "\n";
+  return "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: "
+         + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 std::string quoted(byte_view data, size_t count) {

@@ -6,9 +6,12 @@
 
 namespace pessoa::node {
 
-enum class foreign_protocol { unknown, http, http2, kafka, tls, ssh };
+enum class foreign_protocol { unknown, http, http2, kafka, pessoa_rpc, tls, ssh };
 
-// `first` holds the first bytes of the connection, 8 if there were as many.
+// The answer to who came with HTTP: 400, with "This port speaks WHAT, not HTTP." and the hint as its body.
+std::string http_refusal(std::string_view what, std::string_view hint);
+
+// `first` holds the first bytes of the connection, 8 if there were as many. Plausible, not certain.
 foreign_protocol recognise(byte_view first);
 
 const char* name_of(foreign_protocol protocol); // "HTTP"

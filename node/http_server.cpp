@@ -77,11 +77,7 @@ private:
   std::string refuse_stranger() {
     byte_view seen = as_bytes(head_);
     auto spoken = recognise(seen);
-    // Our own clients begin with a segment count below 16.
-    bool ours = head_.size() >= 4 && seen[0] < 16 && seen[1] == 0 && seen[2] == 0 && seen[3] == 0;
-    std::string what = spoken != foreign_protocol::unknown ? name_of(spoken)
-                       : ours                              ? "Pessoa's RPC"
-                                                           : "no HTTP";
+    std::string what = spoken != foreign_protocol::unknown ? name_of(spoken) : "no HTTP";
     options_.on_refused(
         peer_, {ec::wrong_protocol, "the peer speaks " + what + " (" + quoted(seen) + "), this port HTTP"});
     auto hint = options_.rpc_hint.empty() ? std::string{} : "; " + options_.rpc_hint;

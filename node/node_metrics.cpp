@@ -75,21 +75,46 @@ metric_handles budget_metrics(metrics_registry& registry, const std::string& que
   };
 }
 
-metric_handles rpc_listener_metrics(metrics_registry& registry, const rpc_listener& listener) {
-  auto of = [&](const char* name, const char* help, auto what) {
-    return registry.counter_callback(name, help, {},
-                                     [&listener, what] { return static_cast<double>(listener.now().*what); });
+namespace {
+
+// The series that listeners of every protocol have.
+metric_handles listener_metrics(metrics_registry& registry, const std::string& prefix, const std::string& who,
+                                std::function<stream_listener_figures()> now) {
+  auto counter = [&](const char* name, const std::string& help, auto which) {
+    return registry.counter_callback(prefix + name, help, {},
+                                     [now, which] { return static_cast<double>(now().*which); });
   };
-  using f = rpc_listener_figures;
+  using f = stream_listener_figures;
   return {
-      registry.gauge("pessoa_rpc_connections", "Open client connections.", {},
-                     [&listener] { return static_cast<double>(listener.now().connections); }),
-      of("pessoa_rpc_accepted_total", "Client connections taken since the start.", &f::accepted),
-      of("pessoa_rpc_refused_total", "Client connections turned away or cut for a reason.", &f::refused),
-      of("pessoa_rpc_received_bytes_total", "Bytes read from clients.", &f::bytes_read),
-      of("pessoa_rpc_sent_bytes_total", "Bytes written to clients.", &f::bytes_written),
-      of("pessoa_rpc_received_messages_total", "RPC messages read from clients.", &f::messages_read),
+      registry.gauge(prefix + "_connections", "Open connections of " + who + ".", {},
+                     [now] { return static_cast<double>(now().connections); }),
+      counter("_accepted_total", "Connections of " + who + " taken since the start.", &f::accepted),
+      counter("_refused_total", "Connections of " + who + " turned away or cut for a reason.", &f::refused),
+      counter("_received_bytes_total", "Bytes read from " + who + ".", &f::bytes_read),
+      counter("_sent_bytes_total", "Bytes written to " + who + ".", &f::bytes_written),
   };
+}
+
+} // namespace
+
+metric_handles rpc_listener_metrics(metrics_registry& registry, const rpc_listener& listener) {
+  auto out = listener_metrics(registry, "pessoa_rpc", "clients", [&listener] { return listener.now(); });
+  out.push_back(
+      registry.counter_callback("pessoa_rpc_received_messages_total", "RPC messages read from clients.", {},
+                                [&listener] { return static_cast<double>(listener.now().messages_read); }));
+  return out;
+}
+
+metric_handles kafka_listener_metrics(metrics_registry& registry, const stream_listener& listener) {
+  auto out =
+      listener_metrics(registry, "pessoa_kafka", "Kafka clients", [&listener] { return listener.now(); });
+  out.push_back(
+      registry.counter_callback("pessoa_kafka_requests_total", "Requests read from Kafka clients.", {},
+                                [&listener] { return static_cast<double>(listener.now().messages_read); }));
+  out.push_back(registry.gauge("pessoa_kafka_requests_open",
+                               "Requests of Kafka clients whose answer is not written yet.", {},
+                               [&listener] { return static_cast<double>(listener.now().unanswered); }));
+  return out;
 }
 
 } // namespace pessoa::node

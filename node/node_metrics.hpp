@@ -21,6 +21,9 @@ metric_handles budget_metrics(metrics_registry& registry, const std::string& que
 // pessoa_rpc_...
 metric_handles rpc_listener_metrics(metrics_registry& registry, const rpc_listener& listener);
 
+// pessoa_kafka_...
+metric_handles kafka_listener_metrics(metrics_registry& registry, const stream_listener& listener);
+
 // Of this process, from the kernel; 0 where it does not say.
 uint64_t resident_bytes();
 uint64_t bytes_read_so_far(); // by read calls of all kinds, page cache or not

@@ -1,10 +1,8 @@
 #include "node/rpc_connection.hpp"
 
 #include "node/rpc/requests.hpp"
+#include "node/rpc_abort.hpp"
 #include "schema/assert.hpp"
-
-#include <capnp/rpc.capnp.h>
-#include <capnp/serialize-async.h>
 
 namespace pessoa::node {
 
@@ -31,23 +29,23 @@ void connection_context::close(error reason) {
 
 // -- rpc_connection ---
 
-rpc_connection::rpc_connection(uint64_t id, acceptor::connection accepted, io_loop& loop,
-                               const rpc_connection_options& options,
+rpc_connection::rpc_connection(stream_arrival arrival, const rpc_connection_options& options,
                                std::shared_ptr<byte_budget> before_login,
-                               std::shared_ptr<byte_budget> node_budget,
-                               std::unique_ptr<connection_caps::slot> slot, const bootstrap_factory& factory,
-                               std::function<void(const std::string&, const error&)> on_refused)
-    : loop_(loop), options_(options), slot_(std::move(slot)),
+                               std::shared_ptr<byte_budget> node_budget, const bootstrap_factory& factory)
+    : loop_(arrival.loop), options_(options), slot_(std::move(arrival.slot)),
       context_(std::make_shared<connection_context>(
-          id, accepted.peer, loop, byte_budget::make(options.budget_bytes, std::move(node_budget)))),
-      filter_(kj::heap<stream_filter>(kj::mv(accepted.stream), loop, options.filter, std::move(before_login),
-                                      context_->budget(),
-                                      [this, on_refused = std::move(on_refused)](const error& why) {
-                                        on_refused(context_->peer(), why);
-                                        refused_.fulfiller->fulfill();
-                                      })),
-      network_(kj::heap<capnp::TwoPartyVatNetwork>(*filter_, capnp::rpc::twoparty::Side::SERVER,
-                                                   rpc_reader_options())) {
+          arrival.id, arrival.accepted.peer, loop_,
+          byte_budget::make(options.budget_bytes, std::move(node_budget)))) {
+  auto filter = options.filter;
+  filter.traffic = &arrival.traffic;
+  filter_ = kj::heap<stream_filter>(kj::mv(arrival.accepted.stream), loop_, std::move(filter),
+                                    std::move(before_login), context_->budget(),
+                                    [this, on_refused = std::move(arrival.on_refused)](const error& why) {
+                                      on_refused(context_->peer(), why);
+                                      refused_.fulfiller->fulfill();
+                                    });
+  network_ =
+      kj::heap<capnp::TwoPartyVatNetwork>(*filter_, capnp::rpc::twoparty::Side::SERVER, rpc_reader_options());
   context_->connection_ = this;
   KJ_ON_SCOPE_FAILURE(context_->connection_ = nullptr); // the factory threw
   rpc_ = kj::heap(capnp::makeRpcServer(*network_, factory(context_)));
@@ -82,7 +80,7 @@ kj::Promise<void> rpc_connection::finish() {
 
 void rpc_connection::close(error reason) { filter_->refuse(std::move(reason)); }
 
-void rpc_connection::look_for_a_slow_reader() {
+void rpc_connection::check_deadlines() {
   if (outgoing_bytes() <= options_.outgoing_bytes_max) {
     too_much_since_ = nullptr;
     return;
@@ -98,14 +96,8 @@ void rpc_connection::look_for_a_slow_reader() {
 }
 
 kj::Promise<void> say_and_close(kj::Own<kj::AsyncIoStream> stream, io_loop& loop, const error& reason) {
-  auto message = kj::heap<capnp::MallocMessageBuilder>();
-  auto abort = message->initRoot<capnp::rpc::Message>().initAbort();
-  auto text = to_string(reason);
-  abort.setReason(kj::StringPtr{text.c_str(), text.size()});
-  abort.setType(capnp::rpc::Exception::Type::DISCONNECTED);
-  auto writing = kj::evalNow([&] { return capnp::writeMessage(*stream, *message); });
-  return writing.attach(kj::mv(message), kj::mv(stream))
-      .exclusiveJoin(loop.timer().afterDelay(1 * kj::SECONDS));
+  auto writing = write_abort(*stream, reason);
+  return writing.attach(kj::mv(stream)).exclusiveJoin(loop.timer().afterDelay(1 * kj::SECONDS));
 }
 
 } // namespace pessoa::node

@@ -2,12 +2,11 @@
 // handed out on it may know and do about it. Lives on one loop.
 #pragma once
 
-#include "node/connection_caps.hpp"
 #include "node/stream_filter.hpp"
+#include "node/stream_listener.hpp"
 
 #include <capnp/rpc-twoparty.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -64,19 +63,18 @@ private:
 // Makes the first capability of a connection. It may keep the context. What it throws ends that connection.
 using bootstrap_factory = std::function<capnp::Capability::Client(std::shared_ptr<connection_context>)>;
 
-class rpc_connection {
+class rpc_connection final : public stream_connection {
 public:
-  rpc_connection(uint64_t id, acceptor::connection accepted, io_loop& loop,
-                 const rpc_connection_options& options, std::shared_ptr<byte_budget> before_login,
-                 std::shared_ptr<byte_budget> node_budget, std::unique_ptr<connection_caps::slot> slot,
-                 const bootstrap_factory& factory,
-                 std::function<void(const std::string& peer, const error& why)> on_refused);
-  ~rpc_connection() noexcept(false);
+  // `options` must outlive it.
+  rpc_connection(stream_arrival arrival, const rpc_connection_options& options,
+                 std::shared_ptr<byte_budget> before_login, std::shared_ptr<byte_budget> node_budget,
+                 const bootstrap_factory& factory);
+  ~rpc_connection() noexcept(false) override;
 
-  // Over when the peer has gone, or has been refused and had its farewell. Once.
-  kj::Promise<void> run();
-  void close(error reason);
-  void look_for_a_slow_reader();
+  kj::Promise<void> run() override;
+  void close(error reason) override;
+  void
+  check_deadlines() override; // of a peer that does not read its answers; the filter looks after the others
 
   [[nodiscard]] const std::shared_ptr<connection_context>& context() const { return context_; }
   [[nodiscard]] size_t outgoing_bytes();

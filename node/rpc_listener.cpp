@@ -3,254 +3,86 @@
 #include "schema/assert.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <map>
 
 namespace pessoa::node {
 
 namespace {
 
-// Farewells to who gets no connection, at one time and loop: above it they are closed without a word.
-constexpr size_t farewells_max = 256;
 constexpr duration sweep_interval_max = std::chrono::seconds{2};
-
-error as_error(const kj::Exception& e) { return {ec::internal, std::string{e.getDescription().cStr()}}; }
 
 } // namespace
 
-struct rpc_listener::shared {
-  shared(connection_limits limits) : caps(limits) {}
-  rpc_listener_options options;
-  rpc_listener_hooks hooks;
-  bootstrap_factory factory;
-  std::shared_ptr<byte_budget> node_budget, before_login;
-  connection_caps caps;
-  std::shared_ptr<listening_socket> socket;
-  uint16_t port = 0;
-  std::string address;
-  std::atomic<uint64_t> next_id{1}, accepted{0}, refused{0};
-};
-
-// What the listener has on one loop. Made and dropped anywhere; the room and all it holds live on the loop.
-class rpc_listener::lane : public std::enable_shared_from_this<lane> {
+class rpc_listener::protocol final : public stream_protocol {
 public:
-  lane(std::shared_ptr<shared> state, io_loop& loop) : state_(std::move(state)), loop_(loop) {
-    options_ = state_->options.connection;
-    options_.filter.traffic = &traffic_;
-  }
+  protocol(const rpc_listener_options& options, std::shared_ptr<byte_budget> node_budget,
+           bootstrap_factory factory)
+      : options_(options.connection), before_login_(byte_budget::make(options.before_login_bytes)),
+        node_budget_(std::move(node_budget)), factory_(std::move(factory)) {}
+  ~protocol() noexcept(false) override {}
 
-  void start() {
-    loop_.post([self = shared_from_this(), socket = state_->socket]() mutable {
-      auto& l = *self;
-      l.room_ = std::make_unique<room>(l);
-      l.room_->from = l.loop_.accept_from(std::move(socket));
-      l.room_->accepting = l.accept_more().eagerlyEvaluate([&l](kj::Exception&& e) {
-        if (l.state_->hooks.stopped_accepting) l.state_->hooks.stopped_accepting(as_error(e));
-      });
-    });
+  kj::Own<stream_connection> connect(stream_arrival arrival) override {
+    return kj::heap<rpc_connection>(std::move(arrival), options_, before_login_, node_budget_, factory_);
   }
-
-  void stop(std::function<void()> done) {
-    loop_.post([self = shared_from_this(), done = std::move(done)] {
-      auto& l = *self;
-      if (!l.room_) return done(); // its start was dropped
-      l.room_->accepting = nullptr;
-      l.room_->from = nullptr;
-      for (auto& [id, connection] : l.room_->open)
-        connection->close({ec::shutting_down, "the node is stopping"});
-      auto too_late = l.loop_.timer().afterDelay(l.options_.farewell.count() * kj::NANOSECONDS);
-      l.room_->ending = l.room_->tasks.onEmpty()
-                            .exclusiveJoin(kj::mv(too_late))
-                            .then([self, done] {
-                              // Not here: this promise is in the room.
-                              self->loop_.post([self, done] {
-                                self->room_ = nullptr;
-                                done();
-                              });
-                            })
-                            .eagerlyEvaluate(nullptr);
-    });
+  kj::Promise<void> turn_away(kj::Own<kj::AsyncIoStream> stream, io_loop& loop, const error& why) override {
+    return say_and_close(kj::mv(stream), loop, why);
   }
-
-  // Everything goes, without a word, when the loop gets to it or ends.
-  void drop() {
-    loop_.post([self = shared_from_this()] { self->room_ = nullptr; });
-  }
-
-  [[nodiscard]] const stream_traffic& traffic() const { return traffic_; }
+  [[nodiscard]] const byte_budget& before_login() const { return *before_login_; }
 
 private:
-  struct room final : kj::TaskSet::ErrorHandler {
-    explicit room(lane& owner) : owner(owner), tasks(*this) {}
-    void taskFailed(kj::Exception&& e) override { owner.refused("a connection", as_error(e)); }
-    lane& owner;
-    kj::Own<acceptor> from;
-    std::map<uint64_t, rpc_connection*> open;
-    size_t farewells = 0;
-    kj::Promise<void> accepting = nullptr, sweeping = nullptr, ending = nullptr;
-    bool sweeps = false;
-    kj::TaskSet tasks; // the connections
-  };
-  // A connection in the room's list.
-  struct member {
-    member(room& where, kj::Own<rpc_connection> made)
-        : where(where), context(made->context()), connection(kj::mv(made)) {
-      where.open[context->id()] = connection.get();
-    }
-    ~member() noexcept(false) {
-      where.open.erase(context->id());
-      auto& hooks = where.owner.state_->hooks;
-      if (hooks.closed) hooks.closed(*context);
-    }
-    KJ_DISALLOW_COPY(member);
-    room& where;
-    std::shared_ptr<connection_context> context;
-    kj::Own<rpc_connection> connection;
-  };
-
-  kj::Promise<void> accept_more() {
-    return room_->from->accept().then([this](acceptor::connection accepted) {
-      ++state_->accepted;
-      take(kj::mv(accepted));
-      return accept_more();
-    });
-  }
-
-  void take(acceptor::connection accepted) {
-    auto peer = accepted.peer;
-    auto slot = state_->caps.enter(peer);
-    if (!slot) {
-      refused(peer, slot.error());
-      if (room_->farewells >= farewells_max) return;
-      ++room_->farewells;
-      auto counted = kj::defer([r = room_.get()] { --r->farewells; });
-      room_->tasks.add(say_and_close(kj::mv(accepted.stream), loop_, slot.error())
-                           .catch_([](kj::Exception&&) {})
-                           .attach(kj::mv(counted)));
-      return;
-    }
-    KJ_IF_MAYBE (e, kj::runCatchingExceptions([&] {
-                   auto m = kj::heap<member>(
-                       *room_, kj::heap<rpc_connection>(
-                                   state_->next_id++, kj::mv(accepted), loop_, options_, state_->before_login,
-                                   state_->node_budget, std::move(*slot), state_->factory,
-                                   [this](const std::string& who, const error& why) { refused(who, why); }));
-                   if (state_->hooks.opened) state_->hooks.opened(*m->context);
-                   auto run = m->connection->run();
-                   room_->tasks.add(run.attach(kj::mv(m)));
-                 }))
-      refused(peer, as_error(*e));
-    sweep_if_needed();
-  }
-
-  void refused(const std::string& peer, const error& why) {
-    ++state_->refused;
-    if (state_->hooks.refused) state_->hooks.refused(peer, why);
-  }
-
-  // Looks after slow readers while there are connections.
-  void sweep_if_needed() {
-    if (room_->sweeps || room_->open.empty()) return;
-    room_->sweeps = true;
-    room_->sweeping = sweep().eagerlyEvaluate(nullptr);
-  }
-  kj::Promise<void> sweep() {
-    auto interval = std::min(sweep_interval_max, options_.slow_reader_deadline / 4);
-    return loop_.timer().afterDelay(interval.count() * kj::NANOSECONDS).then([this]() -> kj::Promise<void> {
-      for (auto& [id, connection] : room_->open)
-        connection->look_for_a_slow_reader();
-      room_->sweeps = !room_->open.empty();
-      if (!room_->sweeps) return kj::READY_NOW;
-      return sweep();
-    });
-  }
-
-  std::shared_ptr<shared> state_;
-  io_loop& loop_;
-  rpc_connection_options options_;
-  alignas(64) stream_traffic traffic_; // its own cache line: counted at each read and write
-  std::unique_ptr<room> room_;
+  const rpc_connection_options options_;
+  const std::shared_ptr<byte_budget> before_login_, node_budget_;
+  const bootstrap_factory factory_;
 };
+
+namespace {
+
+stream_listener_hooks as_stream_hooks(rpc_listener_hooks hooks) {
+  auto with_context = [](std::function<void(const connection_context&)> hook) {
+    std::function<void(const stream_connection&)> out;
+    if (hook)
+      out = [hook = std::move(hook)](const stream_connection& c) {
+        hook(*static_cast<const rpc_connection&>(c).context());
+      };
+    return out;
+  };
+  return {with_context(std::move(hooks.opened)), with_context(std::move(hooks.closed)),
+          std::move(hooks.refused), std::move(hooks.stopped_accepting)};
+}
+
+} // namespace
 
 result<std::unique_ptr<rpc_listener>>
 rpc_listener::start(network& net, std::vector<std::shared_ptr<io_loop>> loops,
                     std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory,
                     rpc_listener_options options, rpc_listener_hooks hooks) {
   PESSOA_TRY(auto socket, net.listen(options.host, options.port));
-  return start(std::move(socket), std::move(loops), std::move(node_budget), std::move(factory), std::move(options),
-               std::move(hooks));
+  return start(std::move(socket), std::move(loops), std::move(node_budget), std::move(factory),
+               std::move(options), std::move(hooks));
 }
 
-std::unique_ptr<rpc_listener>
-rpc_listener::start(std::shared_ptr<listening_socket> socket, std::vector<std::shared_ptr<io_loop>> loops,
-                    std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory,
-                    rpc_listener_options options, rpc_listener_hooks hooks) {
-  PESSOA_ASSERT(socket && !loops.empty() && node_budget && factory);
-  auto state = std::make_shared<shared>(options.connections);
-  state->port = socket->port();
-  state->address = socket->address();
-  state->socket = std::move(socket);
-  state->before_login = byte_budget::make(options.before_login_bytes);
-  state->node_budget = std::move(node_budget);
-  state->factory = std::move(factory);
-  state->hooks = std::move(hooks);
-  state->options = std::move(options);
-  std::unique_ptr<rpc_listener> out{new rpc_listener{state}};
-  for (auto& loop : loops)
-    out->lanes_.push_back(std::make_shared<lane>(state, *loop));
-  for (auto& l : out->lanes_)
-    l->start();
-  return out;
+std::unique_ptr<rpc_listener> rpc_listener::start(std::shared_ptr<listening_socket> socket,
+                                                  std::vector<std::shared_ptr<io_loop>> loops,
+                                                  std::shared_ptr<byte_budget> node_budget,
+                                                  bootstrap_factory factory, rpc_listener_options options,
+                                                  rpc_listener_hooks hooks) {
+  PESSOA_ASSERT(node_budget && factory);
+  stream_listener_options streams;
+  streams.connections = options.connections;
+  streams.sweep_interval = std::min(sweep_interval_max, options.connection.slow_reader_deadline / 4);
+  streams.farewell = options.connection.farewell;
+  auto rpc = std::make_shared<protocol>(options, std::move(node_budget), std::move(factory));
+  auto started = stream_listener::start(std::move(socket), std::move(loops), rpc, streams,
+                                        as_stream_hooks(std::move(hooks)));
+  return std::unique_ptr<rpc_listener>{new rpc_listener{std::move(rpc), std::move(started)}};
 }
 
-rpc_listener::~rpc_listener() {
-  if (stopped_) return;
-  for (auto& l : lanes_)
-    l->drop();
-}
+rpc_listener::~rpc_listener() = default;
 
-void rpc_listener::stop(std::function<void()> done) {
-  PESSOA_ASSERT(!stopped_, "stopped twice");
-  stopped_ = true;
-  state_->socket = nullptr;
-  auto left = std::make_shared<std::atomic<size_t>>(lanes_.size());
-  for (auto& l : lanes_)
-    l->stop([left, done] {
-      if (--*left == 0) done();
-    });
-}
+void rpc_listener::stop(std::function<void()> done) { streams_->stop(std::move(done)); }
+void rpc_listener::stop() { streams_->stop(); }
+uint16_t rpc_listener::port() const { return streams_->port(); }
+const std::string& rpc_listener::address() const { return streams_->address(); }
 
-void rpc_listener::stop() {
-  struct signal {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool done = false;
-  };
-  auto s = std::make_shared<signal>();
-  stop([s] {
-    std::lock_guard guard{s->mutex};
-    s->done = true;
-    s->changed.notify_all();
-  });
-  std::unique_lock lock{s->mutex};
-  s->changed.wait(lock, [&] { return s->done; });
-}
-
-uint16_t rpc_listener::port() const { return state_->port; }
-const std::string& rpc_listener::address() const { return state_->address; }
-
-rpc_listener_figures rpc_listener::now() const {
-  rpc_listener_figures out;
-  out.connections = state_->caps.open();
-  out.accepted = state_->accepted;
-  out.refused = state_->refused;
-  out.before_login = state_->before_login->now();
-  for (auto& l : lanes_) {
-    out.bytes_read += l->traffic().read;
-    out.bytes_written += l->traffic().written;
-    out.messages_read += l->traffic().messages;
-  }
-  return out;
-}
+rpc_listener_figures rpc_listener::now() const { return {streams_->now(), protocol_->before_login().now()}; }
 
 } // namespace pessoa::node

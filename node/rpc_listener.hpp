@@ -1,14 +1,11 @@
-// Takes client connections and serves Cap'n Proto RPC on them, on several loops.
+// Serves Cap'n Proto RPC on several loops: node/stream_listener.hpp with an RPC system on each connection.
 //
 // Ours instead of capnp::TwoPartyServer, which takes no limits, no filter, no capability per connection, and
-// cannot be stopped. Each connection is accepted by one of the loops and stays there.
-//
-// Nothing that a peer sends, and no exception, ends more than its own connection. Connections are counted, in
-// all and by address; who comes above that is told so and closed. A peer that does not read its answers is
-// cut.
+// cannot be stopped. Who gets no connection is told so by an abort message. A peer that does not read its answers is cut.
 #pragma once
 
 #include "node/rpc_connection.hpp"
+#include "node/stream_listener.hpp"
 
 namespace pessoa::node {
 
@@ -29,10 +26,7 @@ struct rpc_listener_hooks {
   std::function<void(const error& why)> stopped_accepting; // the listening socket broke
 };
 
-struct rpc_listener_figures {
-  size_t connections = 0;
-  uint64_t accepted = 0, refused = 0; // since the start
-  uint64_t bytes_read = 0, bytes_written = 0, messages_read = 0;
+struct rpc_listener_figures : stream_listener_figures {
   byte_budget::figures before_login;
 };
 
@@ -44,13 +38,12 @@ public:
   start(network& net, std::vector<std::shared_ptr<io_loop>> loops, std::shared_ptr<byte_budget> node_budget,
         bootstrap_factory factory, rpc_listener_options options, rpc_listener_hooks hooks = {});
   // The same on a socket that listens already: callers wait in its queue until this runs.
-  static std::unique_ptr<rpc_listener>
-  start(std::shared_ptr<listening_socket> socket, std::vector<std::shared_ptr<io_loop>> loops,
-        std::shared_ptr<byte_budget> node_budget, bootstrap_factory factory, rpc_listener_options options,
-        rpc_listener_hooks hooks = {});
-  // Never waits. A listener that was not stopped is dropped as by a crash: its loops let go of every connection, without a
-  // word, when they get to it or end. What hooks and factory refer to must live until then; who cannot promise that calls
-  // stop() first.
+  static std::unique_ptr<rpc_listener> start(std::shared_ptr<listening_socket> socket,
+                                             std::vector<std::shared_ptr<io_loop>> loops,
+                                             std::shared_ptr<byte_budget> node_budget,
+                                             bootstrap_factory factory, rpc_listener_options options,
+                                             rpc_listener_hooks hooks = {});
+  // As stream_listener: never waits; what hooks and factory refer to must live until the loops have let go.
   ~rpc_listener();
 
   // Closes the socket, tells every client, gives them their farewell, closes. `done` is called once, on one
@@ -65,12 +58,11 @@ public:
   [[nodiscard]] rpc_listener_figures now() const;   // any thread
 
 private:
-  struct shared;
-  class lane;
-  explicit rpc_listener(std::shared_ptr<shared> state) : state_(std::move(state)) {}
-  std::shared_ptr<shared> state_;
-  std::vector<std::shared_ptr<lane>> lanes_;
-  bool stopped_ = false;
+  class protocol;
+  rpc_listener(std::shared_ptr<protocol> rpc, std::unique_ptr<stream_listener> streams)
+      : protocol_(std::move(rpc)), streams_(std::move(streams)) {}
+  std::shared_ptr<protocol> protocol_;
+  std::unique_ptr<stream_listener> streams_;
 };
 
 } // namespace pessoa::node

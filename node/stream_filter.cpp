@@ -68,13 +68,7 @@ kj::Exception stream_filter::refuse_read(error reason) {
 }
 
 void stream_filter::answer_http() {
-  std::string body = "This port speaks Pessoa's RPC, not HTTP.";
-  if (!options_.http_hint.empty()) body += " " + options_.http_hint + ".";
-  body += "\n";
-  auto text = std::make_unique<std::string>(
-      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-      "Content-Length: "
-      + std::to_string(body.size()) + "\r\n\r\n" + body);
+  auto text = std::make_unique<std::string>(http_refusal("Pessoa's RPC", options_.http_hint));
   auto writing = kj::evalNow([&] { return inner_->write(text->data(), text->size()); });
   farewell_ = writing.catch_([](kj::Exception&&) {}).attach(kj::mv(text)).eagerlyEvaluate(nullptr);
 }
@@ -216,7 +210,10 @@ error stream_filter::judge_first_word() {
     spoken_ = recognise(seen);
     if (spoken_ != foreign_protocol::unknown)
       return {ec::wrong_protocol, std::string{"the peer speaks "} + name_of(spoken_) + " (" + quoted(seen)
-                                      + "), this port Pessoa's RPC"};
+                                      + "), this port Pessoa's RPC"
+                                      + (spoken_ == foreign_protocol::kafka && !options_.kafka_hint.empty()
+                                             ? "; " + options_.kafka_hint
+                                             : std::string{})};
   }
   return {ec::malformed_message, "a message of " + std::to_string(segments) + " segments (it begins with "
                                      + quoted(seen, word_bytes) + "), at most "

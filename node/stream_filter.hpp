@@ -20,17 +20,12 @@
 
 #include "node/byte_budget.hpp"
 #include "node/foreign_protocol.hpp"
+#include "node/stream_traffic.hpp"
 #include "schema/limits.hpp"
 
-#include <atomic>
 #include <functional>
 
 namespace pessoa::node {
-
-// Counted for several streams together; relaxed, for metrics.
-struct stream_traffic {
-  std::atomic<uint64_t> read{0}, written{0}, messages{0};
-};
 
 struct stream_filter_options {
   size_t segments_max = rpc_segments_max; // at most segments_ever
@@ -42,6 +37,7 @@ struct stream_filter_options {
   duration frame_deadline = std::chrono::seconds{30}; // without a byte, inside a message
   size_t bytes_per_second_min = 16u << 10; // a message may take frame_deadline and its size by this
   std::string http_hint;                   // for who came with HTTP: "HTTP is served on 127.0.0.1:18882"
+  std::string kafka_hint;                  // for the log: "Kafka is served on 127.0.0.1:9092"
   stream_traffic* traffic = nullptr;       // must outlive the filter
 };
 

@@ -4,8 +4,11 @@
 #include "actors/controller/controller.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/type_ids.hpp"
+#include "kafka/server.hpp"
+#include "node/front.hpp"
 #include "node/health.hpp"
 #include "node/http_server.hpp"
+#include "node/kafka_listener.hpp"
 #include "node/rpc/session.hpp"
 #include "node/rpc_listener.hpp"
 
@@ -18,7 +21,7 @@ namespace pessoa::node {
 
 namespace {
 
-constexpr size_t commit_threads = 4; // they wait for the disk, side by side
+constexpr size_t commit_threads = 4;      // they wait for the disk, side by side
 constexpr size_t messages_per_turn = 300; // CAF's default is unlimited: a busy actor would keep its worker
 
 } // namespace
@@ -30,6 +33,7 @@ running_node::~running_node() {
   // Listeners, actors, pending answers, loops: in this order.
   http_.reset();
   metric_handles_.clear();
+  kafka_.reset();
   rpc_.reset();
   services_ = {};
   routes_.clear();
@@ -67,18 +71,20 @@ result<void> running_node::open_directory() {
   PESSOA_TRY(auto kind, data_directory::inspect(*seams_.disk, settings_.data));
   if (kind != directory_kind::known && !settings_.begin_new && settings_.join.empty())
     return error{ec::invalid_argument, "the data directory " + settings_.data
-                                         + " is empty: begin a cluster with 'pessoa start --data " + settings_.data
-                                         + " --new', or enter one with 'pessoa start --data " + settings_.data
-                                         + " --join HOST:PORT'"};
+                                           + " is empty: begin a cluster with 'pessoa start --data "
+                                           + settings_.data
+                                           + " --new', or enter one with 'pessoa start --data "
+                                           + settings_.data + " --join HOST:PORT'"};
   if (kind != directory_kind::known && !settings_.join.empty())
-    return error{ec::invalid_argument, "--join: clusters of several nodes are not there yet; begin one with --new"};
+    return error{ec::invalid_argument,
+                 "--join: clusters of several nodes are not there yet; begin one with --new"};
 
   persistence::data_directory_options options;
   options.reserve_bytes = settings_.disk_reserve_bytes;
   PESSOA_TRY(directory_, data_directory::open(*seams_.disk, settings_.data, options));
   if (directory_->is_fresh())
-    PESSOA_CHECK(directory_->initialise(
-      persistence::directory_identity::draw(cluster_id{draw_uuid(*seams_.random)}, node_id{1}, *seams_.random)));
+    PESSOA_CHECK(directory_->initialise(persistence::directory_identity::draw(
+        cluster_id{draw_uuid(*seams_.random)}, node_id{1}, *seams_.random)));
   bool clean = directory_->was_clean_stop();
   PESSOA_CHECK(directory_->begin_writing());
 
@@ -86,8 +92,8 @@ result<void> running_node::open_directory() {
   commit_pool_ = seams_.make_pool(commit_threads, "pessoa-commit");
   persistence::commit_settings commit;
   commit.reserve_bytes = settings_.disk_reserve_bytes;
-  PESSOA_TRY(commits_, persistence::commit_service::open(*seams_.disk, directory_->journal_path(), *commit_pool_,
-                                                         *seams_.time, commit));
+  PESSOA_TRY(commits_, persistence::commit_service::open(*seams_.disk, directory_->journal_path(),
+                                                         *commit_pool_, *seams_.time, commit));
 
   env_.time = seams_.time;
   env_.random = seams_.random;
@@ -108,7 +114,8 @@ result<void> running_node::open_directory() {
     std::lock_guard guard{directory_mutex_};
     PESSOA_TRY(auto list, directory_->partitions());
     for (auto& name : list.unknown)
-      seams_.log->warn("node", "unknown name in the topics directory, left as it is: " + pessoa::quoted(name));
+      seams_.log->warn("node",
+                       "unknown name in the topics directory, left as it is: " + pessoa::quoted(name));
     return std::move(list.partitions);
   };
   env_.born = seams_.born;
@@ -143,12 +150,16 @@ result<void> running_node::bind() {
   // Separate, so that producers who wait for room do not keep consumers from reading.
   budget_ = byte_budget::make(settings_.memory_budget_bytes);
   replies_ = byte_budget::make(std::max<size_t>(settings_.memory_budget_bytes / 2, connection_bytes_budget));
-  PESSOA_TRY(rpc_socket_, seams_.net->listen(settings_.listen.host, settings_.listen.port));
-  if (settings_.http_listen) {
-    PESSOA_TRY(http_socket_, seams_.net->listen(settings_.http_listen->host, settings_.http_listen->port));
-  }
+  PESSOA_TRY(rpc_socket_, listen_on(settings_.listen, "listen"));
   rpc_address_ = rpc_socket_->address();
-  if (http_socket_) http_address_ = http_socket_->address();
+  if (settings_.kafka_listen) {
+    PESSOA_TRY(kafka_socket_, listen_on(*settings_.kafka_listen, "kafka-listen"));
+    kafka_address_ = kafka_socket_->address();
+  }
+  if (settings_.http_listen) {
+    PESSOA_TRY(http_socket_, listen_on(*settings_.http_listen, "http-listen"));
+    http_address_ = http_socket_->address();
+  }
   auto count = settings_.network_threads;
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency() / 2);
   for (uint32_t i = 0; i < count; ++i)
@@ -157,15 +168,22 @@ result<void> running_node::bind() {
   return {};
 }
 
+result<std::shared_ptr<listening_socket>> running_node::listen_on(const endpoint& where,
+                                                                  const char* setting) {
+  auto made = seams_.net->listen(where.host, where.port);
+  if (!made) return error{made.error().code, std::string{setting} + ": " + made.error().message};
+  return made;
+}
+
 std::string running_node::advertised(const listening_socket& socket) const {
   if (settings_.advertise.empty()) return socket.address();
   return to_string(host_port{settings_.advertise, socket.port()});
 }
 
 std::string running_node::ready_line() const {
-  auto http = http_address_.empty() ? std::string{"off"} : http_address_;
+  auto or_off = [](const std::string& address) { return address.empty() ? "off" : address; };
   return "ready node=" + std::to_string(env_.self.value()) + " rpc=" + rpc_address_
-         + " peer=off kafka=off http=" + http;
+         + " peer=off kafka=" + or_off(kafka_address_) + " http=" + or_off(http_address_);
 }
 
 // -- actors ---
@@ -173,7 +191,8 @@ std::string running_node::ready_line() const {
 result<void> running_node::start_actors() {
   actor_config_.set("scheduler.policy", caf::atom("sharing"));
   actor_config_.set("scheduler.max-throughput", messages_per_turn);
-  auto workers = settings_.workers != 0 ? settings_.workers : std::max(1u, std::thread::hardware_concurrency());
+  auto workers =
+      settings_.workers != 0 ? settings_.workers : std::max(1u, std::thread::hardware_concurrency());
   actor_config_.set("scheduler.max-threads", static_cast<size_t>(workers));
   if (seams_.configure_actors) seams_.configure_actors(actor_config_);
 
@@ -200,17 +219,18 @@ void running_node::register_self(std::function<void(result<void>)> on_ready) {
   registration.node = env_.self;
   registration.directory = directory_->identity().directory;
   registration.rpc = advertised(*rpc_socket_);
+  if (kafka_socket_) registration.kafka = advertised(*kafka_socket_);
   if (http_socket_) registration.http = advertised(*http_socket_);
   registration.rack = settings_.rack;
   registration.version = PESSOA_VERSION;
   auto command = std::make_shared<actors::register_node_command>();
   command->registration = std::move(registration);
   command->reply = actors::make_responder<actors::committed_change>(
-    [this, on_ready](result<actors::committed_change> registered) {
-      if (!registered) return on_ready(registered.error());
-      when_registered(on_ready);
-    },
-    {ec::shutting_down, "the controller ended before the node was registered"});
+      [this, on_ready](result<actors::committed_change> registered) {
+        if (!registered) return on_ready(registered.error());
+        when_registered(on_ready);
+      },
+      {ec::shutting_down, "the controller ended before the node was registered"});
   caf::anon_send(services_.controller, std::move(command));
 }
 
@@ -243,9 +263,20 @@ void running_node::serve(std::function<void(result<void>)> on_ready) {
     life.unlock();
     return on_ready(error{ec::shutting_down, "the node was stopped before it was ready"});
   }
+  serve_rpc();
+  if (kafka_socket_) serve_kafka();
+  serve_http();
+  life.unlock();
+  on_ready({});
+}
+
+void running_node::serve_rpc() {
   rpc_listener_options options;
+  options.connection.filter.kafka_hint = kafka_address_.empty()
+                                             ? std::string{"the Kafka listener is off"}
+                                             : "the Kafka protocol is served on " + kafka_address_;
   options.connection.filter.http_hint =
-    http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
+      http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
   rpc_listener_hooks hooks;
   hooks.refused = [this](const std::string& peer, const error& why) {
     seams_.log->info("rpc", peer + " was turned away: " + to_string(why));
@@ -256,17 +287,41 @@ void running_node::serve(std::function<void(result<void>)> on_ready) {
   };
   rpc_ = rpc_listener::start(std::move(rpc_socket_), loops_, budget_, std::move(factory), std::move(options),
                              std::move(hooks));
-  serve_http();
-  life.unlock();
-  on_ready({});
+}
+
+void running_node::serve_kafka() {
+  kafka::service_options service;
+  service.version = services_.version;
+  service.log = seams_.log;
+  if (!settings_.advertise.empty())
+    service.advertised = host_port{settings_.advertise, kafka_socket_->port()};
+  kafka_listener_options options;
+  options.connection.rpc_hint = "pessoa speaks to " + std::to_string(rpc_->port());
+  options.connection.http_hint =
+      http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
+  stream_listener_hooks hooks;
+  hooks.refused = [this](const std::string& peer, const error& why) {
+    seams_.log->info("kafka", peer + " was turned away: " + to_string(why));
+  };
+  hooks.stopped_accepting = [this](const error& why) { seams_.log->fail("kafka", to_string(why)); };
+  auto gateways = [this](io_loop& loop) -> std::unique_ptr<kafka::gateway> {
+    return std::make_unique<front>(services_, loop,
+                                   byte_budget::make(connection_bytes_budget, services_.replies));
+  };
+  kafka_ = node::serve_kafka(std::move(kafka_socket_), loops_, kafka_listener_budgets::of(budget_),
+                             kafka::make_service(std::move(service)), std::move(gateways), std::move(options),
+                             std::move(hooks));
 }
 
 void running_node::serve_http() {
-  auto keep = [this](metric_handles made) { metric_handles_.insert(metric_handles_.end(), made.begin(), made.end()); };
+  auto keep = [this](metric_handles made) {
+    metric_handles_.insert(metric_handles_.end(), made.begin(), made.end());
+  };
   keep(process_metrics(metrics_, *seams_.time, PESSOA_VERSION));
   keep(budget_metrics(metrics_, "requests", budget_));
   keep(budget_metrics(metrics_, "replies", replies_));
   keep(rpc_listener_metrics(metrics_, *rpc_));
+  if (kafka_) keep(kafka_listener_metrics(metrics_, *kafka_));
   keep(actor_metrics(metrics_, env_));
   keep(recovery_metrics(metrics_, recovery_));
   keep(storage_metrics(metrics_, env_));
@@ -295,30 +350,39 @@ void running_node::stop(std::function<void(result<void>)> on_stopped) {
     metric_handles_.clear();
     stop_actors(on_stopped);
   };
-  auto then_rpc = [this, then_actors] {
-    if (rpc_)
-      rpc_->stop(then_actors);
-    else
-      then_actors();
-  };
+  auto then_clients = [this, then_actors] { stop_clients(then_actors); };
   if (http_)
-    http_->stop(then_rpc);
+    http_->stop(then_clients);
   else
-    then_rpc();
+    then_clients();
+}
+
+// Side by side: each may need its whole farewell.
+void running_node::stop_clients(std::function<void()> done) {
+  auto left = std::make_shared<std::atomic<int>>((rpc_ ? 1 : 0) + (kafka_ ? 1 : 0));
+  if (*left == 0) return done();
+  auto one_ended = [left, done = std::move(done)] {
+    if (--*left == 0) done();
+  };
+  if (kafka_) kafka_->stop(one_ended);
+  if (rpc_) rpc_->stop(one_ended);
 }
 
 void running_node::stop_actors(std::function<void(result<void>)> on_stopped) {
   auto reply = actors::make_responder<bool>(
-    [this, on_stopped](result<bool> clean) {
-      bool all_closed = clean.ok() && *clean;
-      auto then = actors::make_responder<bool>(
-        [this, all_closed, on_stopped](result<bool> closed) { finish_stop(all_closed && closed.ok(), on_stopped); },
-        {ec::shutting_down, "the controller had ended already"});
-      caf::anon_send(services_.controller,
-                     std::make_shared<actors::controller_stop>(actors::controller_stop{std::move(then)}));
-    },
-    {ec::shutting_down, "the broker had ended already"});
-  caf::anon_send(services_.broker, std::make_shared<actors::broker_stop>(actors::broker_stop{std::move(reply)}));
+      [this, on_stopped](result<bool> clean) {
+        bool all_closed = clean.ok() && *clean;
+        auto then = actors::make_responder<bool>(
+            [this, all_closed, on_stopped](result<bool> closed) {
+              finish_stop(all_closed && closed.ok(), on_stopped);
+            },
+            {ec::shutting_down, "the controller had ended already"});
+        caf::anon_send(services_.controller,
+                       std::make_shared<actors::controller_stop>(actors::controller_stop{std::move(then)}));
+      },
+      {ec::shutting_down, "the broker had ended already"});
+  caf::anon_send(services_.broker,
+                 std::make_shared<actors::broker_stop>(actors::broker_stop{std::move(reply)}));
 }
 
 void running_node::finish_stop(bool clean, std::function<void(result<void>)> on_stopped) {

@@ -30,6 +30,7 @@ namespace pessoa::node {
 
 class http_server;
 class rpc_listener;
+class stream_listener;
 
 struct node_seams {
   clock* time = nullptr;
@@ -62,7 +63,7 @@ public:
   // the next start recovers as after a crash. Call once; also before the node is ready, and when it cannot be.
   void stop(std::function<void(result<void>)> on_stopped);
 
-  // `ready node=ID rpc=H:P peer=off kafka=off http=H:P`
+  // `ready node=ID rpc=H:P peer=off kafka=H:P http=H:P`, `off` for what is off
   [[nodiscard]] std::string ready_line() const;
   [[nodiscard]] const services& service() const { return services_; }
 
@@ -76,10 +77,14 @@ private:
   void register_self(std::function<void(result<void>)> on_ready);
   void when_registered(std::function<void(result<void>)> on_ready);
   void serve(std::function<void(result<void>)> on_ready);
+  void serve_rpc();
+  void serve_kafka();
   void serve_http();
   result<void> delete_partition(const partition_key& key);
+  void stop_clients(std::function<void()> done);
   void stop_actors(std::function<void(result<void>)> on_stopped);
   void finish_stop(bool clean, std::function<void(result<void>)> on_stopped);
+  result<std::shared_ptr<listening_socket>> listen_on(const endpoint& where, const char* setting);
   [[nodiscard]] std::string advertised(const listening_socket& socket) const;
 
   node_settings settings_;
@@ -98,8 +103,9 @@ private:
   actors::environment env_;
   std::shared_ptr<byte_budget> budget_, replies_; // of requests, of what is read for consumers
 
-  std::shared_ptr<listening_socket> rpc_socket_, http_socket_; // until their listeners take them
-  std::string rpc_address_, http_address_;                     // empty: off
+  std::shared_ptr<listening_socket> rpc_socket_, kafka_socket_,
+      http_socket_;                                        // until their listeners take them
+  std::string rpc_address_, kafka_address_, http_address_; // empty: off
   std::vector<std::shared_ptr<io_loop>> loops_;
   std::shared_ptr<io_loop> http_loop_;
   caf::actor_system_config actor_config_;
@@ -108,6 +114,7 @@ private:
   metrics_registry metrics_;
   metric_handles metric_handles_; // what they read is above
   std::unique_ptr<rpc_listener> rpc_;
+  std::unique_ptr<stream_listener> kafka_;
   std::unique_ptr<http_server> http_;
   std::mutex life_mutex_;            // serve() against stop()
   bool stopping_ = false;            // under it

@@ -52,7 +52,7 @@ const std::vector<error_info> table = {
   {ec::wrong_protocol, "wrong_protocol", 42, c::environment, "check the port: clients 18880, peers 18881, HTTP 18882, Kafka 9092"},
   {ec::directory_in_use, "directory_in_use", 56, c::environment, "another process uses this data directory: stop it, or choose another --data"},
   {ec::directory_foreign, "directory_foreign", 56, c::environment, "choose an empty directory or one of this cluster"},
-  {ec::address_in_use, "address_in_use", 42, c::environment, "stop the program that holds the port, or choose another with --listen"},
+  {ec::address_in_use, "address_in_use", 42, c::environment, "stop the program that holds the port, or choose another with --listen, --kafka-listen or --http-listen"},
   {ec::not_found, "not_found", 3, c::request, ""},
   {ec::denied, "denied", 31, c::request, "ask an administrator for the right"},
   {ec::internal, "internal", -1, c::fatal, "this is a defect of pessoa: please report it with the node's log"},

@@ -29,6 +29,10 @@ error read_exception(const kj::Exception& e, const std::string& address) {
   std::string what = e.getDescription().cStr();
   for (std::string_view prefix : {"remote exception: ", "Peer disconnected."})
     if (what.rfind(prefix, 0) == 0 && what.size() > prefix.size()) what.erase(0, prefix.size());
+  // Another listener of a node's, which knows what we speak.
+  constexpr std::string_view wrong_port = "wrong_protocol: ";
+  if (what.rfind(wrong_port, 0) == 0)
+    return {ec::wrong_protocol, address + ": " + what.substr(wrong_port.size())};
   switch (e.getType()) {
   case kj::Exception::Type::DISCONNECTED:
     return {ec::disconnected, address + ": " + what};

@@ -31,7 +31,8 @@ public:
   virtual ~acceptor() noexcept(false) = default;
   struct connection {
     kj::Own<kj::AsyncIoStream> stream;
-    std::string peer; // "127.0.0.1:53122", for logs
+    std::string peer;  // "127.0.0.1:53122", for logs
+    std::string local; // the address of ours that the peer reached; never a wildcard
   };
   // The next connection. Rejects only when the acceptor cannot go on (never for one bad connection; running out of file
   // descriptors is waited out).
@@ -50,7 +51,8 @@ public:
   virtual kj::Timer& timer() = 0;
   virtual kj::Own<acceptor> accept_from(std::shared_ptr<listening_socket> socket) = 0;
   // Rejects with DISCONNECTED and the address in the text when it is refused or not there within `timeout`.
-  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> connect(std::string host, uint16_t port, duration timeout) = 0;
+  virtual kj::Promise<kj::Own<kj::AsyncIoStream>> connect(std::string host, uint16_t port,
+                                                          duration timeout) = 0;
 };
 
 // Makes loops and listening sockets; what a node or a client is given.

@@ -75,9 +75,10 @@ private:
     set_connection_options(fd.get());
     using flags = kj::LowLevelAsyncIoProvider;
     auto text = address_text(reinterpret_cast<const sockaddr*>(&peer), length);
+    auto reached = local_address_text(fd.get());
     auto stream = io_.lowLevelProvider->wrapSocketFd(
         fd.release(), flags::TAKE_OWNERSHIP | flags::ALREADY_CLOEXEC | flags::ALREADY_NONBLOCK);
-    return connection{kj::mv(stream), std::move(text)};
+    return connection{kj::mv(stream), std::move(text), std::move(reached)};
   }
 
   kj::AsyncIoContext& io_;

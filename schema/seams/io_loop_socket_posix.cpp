@@ -73,6 +73,13 @@ std::string address_text(const sockaddr* address, socklen_t length) {
                                         : std::string{host} + ":" + service;
 }
 
+std::string local_address_text(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "unknown";
+  return address_text(reinterpret_cast<const sockaddr*>(&address), length);
+}
+
 void set_connection_options(int fd) {
   // Failures are ignored: the peer may have gone already, and the connection works without.
   auto set = [fd](int level, int name, int value) {

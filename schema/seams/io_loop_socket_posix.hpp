@@ -33,6 +33,8 @@ private:
 // "127.0.0.1:18880", "[::1]:18880"; an IPv4 address that came in through a dual-stack socket is shown as
 // IPv4.
 std::string address_text(const sockaddr* address, socklen_t length);
+// Of our end of a connection; "unknown" when it has gone already.
+std::string local_address_text(int fd);
 
 // No delay for small writes; a peer that is gone is noticed within about a minute, whether the connection is
 // idle (keep-alive) or has bytes under way (user timeout).

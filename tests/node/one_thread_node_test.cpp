@@ -35,7 +35,8 @@ TEST_CASE("one_thread_node: it starts, serves, stops cleanly and starts again wi
           "[node][rpc]") {
   one_thread_node n;
   REQUIRE(n.start().ok());
-  CHECK(n.node->ready_line() == "ready node=1 rpc=127.0.0.1:18880 peer=off kafka=off http=127.0.0.1:18882");
+  CHECK(n.node->ready_line()
+        == "ready node=1 rpc=127.0.0.1:18880 peer=off kafka=127.0.0.1:9092 http=127.0.0.1:18882");
   {
     rpc_session c{n};
     c.create("t");

@@ -139,18 +139,17 @@ TEST_CASE("settings: variables of other programs are left alone", "[node][settin
 TEST_CASE("settings: who names the address of a listener that is not there is told so", "[node][settings]") {
   auto warnings = [](const settings_sources& sources) { return load_settings(sources).value().warnings; };
   CHECK(warnings({{{"data", "d"}, {"host", "0.0.0.0"}}, {}, {}}).empty());
-  CHECK(warnings({{{"data", "d"}, {"kafka-listen", "off"}}, {}, {}}).empty());
-  auto by_flag = warnings({{{"data", "d"}, {"kafka-listen", "127.0.0.1:9092"}}, {}, {}});
+  CHECK(warnings({{{"data", "d"}, {"kafka-listen", "127.0.0.1:9092"}}, {}, {}}).empty());
+  auto by_flag = warnings({{{"data", "d"}, {"peer-listen", "127.0.0.1:18881"}}, {}, {}});
   REQUIRE(by_flag.size() == 1);
-  CHECK(by_flag[0] == "--kafka-listen: this version has no such listener; it is off");
+  CHECK(by_flag[0] == "--peer-listen: this version has no such listener; it is off");
   auto by_environment = warnings({{{"data", "d"}}, {{"PESSOA_PEER_LISTEN", "127.0.0.1:5"}}, {}});
   REQUIRE(by_environment.size() == 1);
   CHECK(by_environment[0] == "PESSOA_PEER_LISTEN: this version has no such listener; it is off");
   text_file file{"peer-listen = \"127.0.0.1:5\"\nkafka-listen = \"127.0.0.1:6\"\n"};
   auto by_file = warnings({{{"data", "d"}}, {}, file.path});
-  REQUIRE(by_file.size() == 2);
+  REQUIRE(by_file.size() == 1);
   CHECK_THAT(by_file[0], Contains("peer-listen: this version"));
-  CHECK_THAT(by_file[1], Contains("kafka-listen: this version"));
 }
 
 TEST_CASE("settings: a file that is damaged is told with its line", "[node][settings]") {

@@ -41,7 +41,7 @@ struct end_of_wire {
   kj::Own<kj::AsyncIoStream> stream;
   std::vector<kj::Promise<void>> work;
   std::vector<kj::byte> received;
-  std::string peer, failure;
+  std::string peer, local, failure;
   std::atomic<bool> connected{false}, finished{false}, failed{false};
 
   void fail(kj::Exception&& e) {
@@ -57,6 +57,7 @@ struct end_of_wire {
     start(from->accept().then([this](acceptor::connection c) {
       stream = kj::mv(c.stream);
       peer = c.peer;
+      local = c.local;
       connected = true;
     }));
   }
@@ -194,6 +195,27 @@ inline void bytes_arrive_both_ways_and_the_end_is_seen(network_under_test& t) {
   CHECK(w.client->received == *down);
   CHECK(w.server->peer.rfind("127.0.0.1:", 0) == 0);
   CHECK(w.server->failure.empty());
+}
+
+inline void a_connection_knows_the_address_that_the_peer_reached(network_under_test& t) {
+  auto loop = t.net().make_loop("reached");
+  for (auto host : {"127.0.0.1", "0.0.0.0"}) {
+    CAPTURE(host);
+    auto socket = t.net().listen(host, 0);
+    REQUIRE(socket.ok());
+    auto port = (*socket)->port();
+    wire w;
+    t.on(*loop, [&, s = *socket] {
+      w.server->accept(*loop, s);
+      w.client->connect(*loop, "127.0.0.1", port);
+    });
+    REQUIRE(t.run_until([&] { return w.server->connected && w.client->connected; }));
+    CHECK(w.server->local == "127.0.0.1:" + std::to_string(port));
+    t.on(*loop, [&] {
+      w.server->drop();
+      w.client->drop();
+    });
+  }
 }
 
 inline void a_dropped_stream_is_an_end_for_the_other_side(network_under_test& t) {
@@ -348,6 +370,8 @@ inline void timers_fire_in_order_and_not_before_their_time(network_under_test& t
                       tasks_of_an_ended_loop_are_destroyed_unrun)                                            \
   PESSOA_IO_LOOP_CASE(name, twin, "bytes arrive both ways and the end is seen",                              \
                       bytes_arrive_both_ways_and_the_end_is_seen)                                            \
+  PESSOA_IO_LOOP_CASE(name, twin, "a connection knows the address that the peer reached",                    \
+                      a_connection_knows_the_address_that_the_peer_reached)                                  \
   PESSOA_IO_LOOP_CASE(name, twin, "a dropped stream is an end for the other side",                           \
                       a_dropped_stream_is_an_end_for_the_other_side)                                         \
   PESSOA_IO_LOOP_CASE(name, twin, "a refused connection names the address",                                  \

@@ -38,7 +38,7 @@ public:
     auto to = socket_at(port);
     if (to == nullptr) return {};
     auto pipe = kj::newTwoWayPipe();
-    to->give({kj::mv(pipe.ends[0]), "127.0.0.1:" + std::to_string(++next_peer_)});
+    to->give({kj::mv(pipe.ends[0]), "127.0.0.1:" + std::to_string(++next_peer_), to->reached()});
     return kj::mv(pipe.ends[1]);
   }
 
@@ -75,6 +75,11 @@ private:
     socket(std::string host, uint16_t port) : host_(std::move(host)), port_(port) {}
     uint16_t port() const override { return port_; }
     std::string address() const override { return to_string(host_port{host_, port_}); }
+    // As a peer on this machine sees it.
+    [[nodiscard]] std::string reached() const {
+      bool everywhere = host_ == "0.0.0.0" || host_ == "::";
+      return to_string(host_port{everywhere ? "127.0.0.1" : host_, port_});
+    }
 
     void give(acceptor::connection made) {
       while (!waiting_.empty()) {

@@ -27,6 +27,7 @@ public:
     settings.workers = 1;
     settings.disk_reserve_bytes = 1 << 20;
     settings.listen = {"127.0.0.1", 18880};
+    settings.kafka_listen = node::endpoint{"127.0.0.1", 9092};
     settings.http_listen = node::endpoint{"127.0.0.1", 18882};
   }
   ~one_thread_node() {

@@ -21,8 +21,8 @@ class Start(World):
     def test_a_signal_while_it_starts_ends_it(self):
         self.start().end()
         for _ in range(10):  # at whatever moment it arrives
-            process = subprocess.Popen([BINARY, "start", "--data", self.path("data"), "--listen", "127.0.0.1:0", "--http-listen",
-                                        "off"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
+            process = subprocess.Popen([BINARY, "start", "--data", self.path("data"), "--listen", "127.0.0.1:0", "--kafka-listen",
+                                        "127.0.0.1:0", "--http-listen", "off"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
             told = process.stderr.readline()  # it says what it does: its signals are taken by now
             process.send_signal(signal.SIGTERM)
             told += process.stderr.read()
@@ -53,16 +53,15 @@ class Start(World):
         node = self.start()
         self.assertNotIn("no such listener", node.errors())
         node.end()
-        node = self.start(None, "--kafka-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", new=False)
-        for name in ("--kafka-listen", "--peer-listen"):
-            self.assertEqual(node.errors().count(f"{name}: this version has no such listener; it is off"), 1, node.errors())
-        self.assertRegex(node.ready, "peer=off kafka=off")
+        node = self.start(None, "--peer-listen", "127.0.0.1:0", new=False)
+        self.assertEqual(node.errors().count("--peer-listen: this version has no such listener; it is off"), 1, node.errors())
+        self.assertRegex(node.ready, "peer=off")
 
     def test_a_directory_in_use_is_refused_untouched(self):
         self.start()
         before = sorted(os.listdir(self.path("data")))
         self.fails(1, "(?i)in use|uses this", "start", "--data", self.path("data"), "--listen", "127.0.0.1:0",
-                   "--http-listen", "off")
+                   "--kafka-listen", "off", "--http-listen", "off")
         self.assertEqual(sorted(os.listdir(self.path("data"))), before)
 
     def test_a_foreign_directory_is_refused_untouched(self):
@@ -70,7 +69,7 @@ class Start(World):
         with open(self.path("mine", "thesis.txt"), "w") as file:
             file.write("years of work")
         self.fails(1, "try: ", "start", "--data", self.path("mine"), "--new", "--listen", "127.0.0.1:0",
-                   "--http-listen", "off")
+                   "--kafka-listen", "off", "--http-listen", "off")
         self.assertEqual(os.listdir(self.path("mine")), ["thesis.txt"])
 
     def test_a_port_in_use_is_named(self):
@@ -78,8 +77,10 @@ class Start(World):
             holder.bind(("127.0.0.1", 0))
             holder.listen()
             port = holder.getsockname()[1]
-            self.fails(1, str(port), "start", "--data", self.path("data"), "--new", "--listen", f"127.0.0.1:{port}",
-                       "--http-listen", "off")
+            for listener in ("--listen", "--kafka-listen", "--http-listen"):
+                at = {"--listen": "127.0.0.1:0", "--kafka-listen": "off", "--http-listen": "off", listener: f"127.0.0.1:{port}"}
+                self.fails(1, f"{listener[2:]}: .*{port}.*(?s:.*){listener}", "start", "--data", self.path("data"), "--new",
+                           *[word for pair in at.items() for word in pair])
 
     def test_a_wrong_port_is_told_and_closes_only_itself(self):
         node = self.start()

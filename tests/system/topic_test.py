@@ -91,7 +91,7 @@ class Topic(World):
         self.assertEqual(set(info), {"clusterId", "controller", "nodes"})
         self.assertEqual(len(info["nodes"]), 1)
         self.assertEqual(set(info["nodes"][0]), {"id", "state", "rpc", "kafka", "rack", "voter", "leaders", "replicas"})
-        self.assertEqual((info["nodes"][0]["state"], info["nodes"][0]["kafka"]), ("up", None))
+        self.assertEqual((info["nodes"][0]["state"], info["nodes"][0]["kafka"]), ("up", self.nodes[0].kafka))
         health = self.ok("cluster", "health", "-e", "--output", "json").json()
         self.assertEqual(health, {"healthy": True, "reasons": [], "nodesDown": [], "leaderless": 0, "underReplicated": 0,
                                   "belowWanted": 0})

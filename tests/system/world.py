@@ -32,7 +32,8 @@ class Node:
 
     def __init__(self, world, data, *flags, new=True):
         self.log = tempfile.TemporaryFile(dir=world.root)
-        arguments = [BINARY, "start", "--data", data, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"] + (["--new"] if new else []) + list(flags)
+        arguments = [BINARY, "start", "--data", data, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0",
+                     "--http-listen", "127.0.0.1:0"] + (["--new"] if new else []) + list(flags)
         # Flags given twice are refused: the caller's win.
         for flag in flags:
             if flag.startswith("--") and arguments.count(flag) > 1:
@@ -50,6 +51,10 @@ class Node:
     @property
     def rpc(self):
         return self.at["rpc"]
+
+    @property
+    def kafka(self):
+        return self.at["kafka"]
 
     def errors(self):
         self.log.seek(0)
