@@ -46,6 +46,10 @@ public:
                                                      std::shared_ptr<actors::fetch_command> command) = 0;
   virtual kj::Promise<result<actors::offset_answer>>
   find_offset(const topic_id& topic, partition_id partition, std::shared_ptr<actors::offset_query> query) = 0;
+  // Where an epoch of the partition ended (protocol/partition/epoch_rules.hpp).
+  virtual kj::Promise<result<protocol::epoch_end>>
+  find_epoch_end(const topic_id& topic, partition_id partition,
+                 std::shared_ptr<actors::epoch_query> query) = 0;
 
   // -- the cluster ---
   // Decided by the controller and applied on this node. Errors: the controller's; unknown_result when it was, or may have

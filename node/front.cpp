@@ -92,6 +92,16 @@ kj::Promise<result<actors::offset_answer>> front::find_offset(const topic_id& to
   return kj::mv(made.promise);
 }
 
+kj::Promise<result<protocol::epoch_end>> front::find_epoch_end(const topic_id& topic, partition_id partition,
+                                                               std::shared_ptr<actors::epoch_query> query) {
+  auto leader = local_leader(topic, partition);
+  if (!leader) return result<protocol::epoch_end>{leader.error()};
+  auto made = bridge<protocol::epoch_end>(loop_, leader_ended);
+  query->reply = made.reply;
+  caf::anon_send(*leader, std::move(query));
+  return kj::mv(made.promise);
+}
+
 kj::Promise<result<offset>> front::delete_records(const topic_id& topic, partition_id partition,
                                                   offset before) {
   auto leader = local_leader(topic, partition);

@@ -47,6 +47,9 @@ public:
   kj::Promise<result<actors::offset_answer>>
   find_offset(const topic_id& topic, partition_id partition,
               std::shared_ptr<actors::offset_query> query) override;
+  kj::Promise<result<protocol::epoch_end>>
+  find_epoch_end(const topic_id& topic, partition_id partition,
+                 std::shared_ptr<actors::epoch_query> query) override;
   kj::Promise<result<offset>> delete_records(const topic_id& topic, partition_id partition, offset before);
   kj::Promise<result<actors::partition_status>> status(const actors::partition_route& route);
 

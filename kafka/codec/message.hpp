@@ -11,11 +11,16 @@
 
 namespace pessoa::kafka {
 
+inline error no_such_version(std::string_view name, int16_t version) {
+  std::string what{name};
+  what.append(" has no version ").append(std::to_string(version));
+  return {ec::unsupported_version, std::move(what)};
+}
+
 template <class Message>
 result<void> check_version(int16_t version) {
   if (version >= Message::version_min && version <= Message::version_max) return {};
-  return {ec::unsupported_version,
-          std::string{Message::message_name} + " has no version " + std::to_string(version)};
+  return no_such_version(Message::message_name, version);
 }
 
 inline error in_message(std::string_view name, int16_t version, const error& e) {
