@@ -184,6 +184,7 @@ struct alter_topic_command {
 };
 struct delete_topic_command {
   std::string name;
+  std::optional<topic_id> id; // when given, the topic that is meant, whatever is called `name`
   responder_ptr<committed_change> reply;
 };
 struct register_node_command {

@@ -57,6 +57,7 @@ public:
   virtual kj::Promise<result<actors::committed_change>>
   create_topic(protocol::create_topic_request request) = 0;
   virtual kj::Promise<result<actors::committed_change>> delete_topic(std::string name) = 0;
+  virtual kj::Promise<result<actors::committed_change>> delete_topic(topic_id id) = 0;
   // Creates the topics with the cluster's defaults, one after the other, and waits until this node leads them as far as
   // it should. Who was faster is as good: a topic that exists already is no error. What has not had its turn by the
   // deadline is not created, and says so.

@@ -28,9 +28,14 @@ constexpr row row_of() {
 }
 
 constexpr std::array rows{
-    row_of<produce_handler>(),  row_of<fetch_handler>(),        row_of<list_offsets_handler>(),
-    row_of<metadata_handler>(), row_of<api_versions_handler>(),
+    row_of<produce_handler>(),          row_of<fetch_handler>(),
+    row_of<list_offsets_handler>(),     row_of<metadata_handler>(),
+    row_of<find_coordinator_handler>(), row_of<api_versions_handler>(),
+    row_of<create_topics_handler>(),    row_of<delete_topics_handler>(),
+    row_of<init_producer_id_handler>(), row_of<offset_for_leader_epoch_handler>(),
+    row_of<describe_configs_handler>(),
 };
+static_assert(rows.size() == api_promises.size(), "what is promised has a handler");
 
 const row* find_row(int16_t key) {
   for (auto& r : rows)

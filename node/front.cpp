@@ -177,6 +177,12 @@ kj::Promise<result<committed_change>> front::delete_topic(std::string name) {
   return change(std::move(command));
 }
 
+kj::Promise<result<committed_change>> front::delete_topic(topic_id id) {
+  auto command = std::make_shared<actors::delete_topic_command>();
+  command->id = id;
+  return change(std::move(command));
+}
+
 kj::Promise<void> front::all_ready() {
   constexpr auto patience = 5 * kj::SECONDS;
   auto made = bridge<actors::ready_replicas>(loop_, node_stops);

@@ -56,6 +56,7 @@ public:
   kj::Promise<result<actors::committed_change>> create_topic(protocol::create_topic_request request) override;
   kj::Promise<result<actors::committed_change>> alter_topic(protocol::alter_topic_request request);
   kj::Promise<result<actors::committed_change>> delete_topic(std::string name) override;
+  kj::Promise<result<actors::committed_change>> delete_topic(topic_id id) override;
   kj::Promise<creation_errors> create_topics(std::set<std::string> names, instant deadline) override;
   kj::Promise<void> all_ready() override;
   // When this node has applied `index`. Errors: timed_out, shutting_down.
