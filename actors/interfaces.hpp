@@ -31,6 +31,8 @@ using partition_actor = caf::typed_actor<
   caf::reacts_to<ptr<fetch_abandoned>>,
   // Where start, end or a time lies.
   caf::reacts_to<ptr<offset_query>>,
+  // Where an epoch ended.
+  caf::reacts_to<ptr<epoch_query>>,
   caf::reacts_to<ptr<status_query>>,
   // Raises the log start; answered with the new one.
   caf::reacts_to<ptr<delete_records_command>>,

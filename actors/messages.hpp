@@ -9,6 +9,7 @@
 #include "persistence/partition_log.hpp"
 #include "protocol/metadata/controller_rules.hpp"
 #include "protocol/metadata/metadata_image.hpp"
+#include "protocol/partition/epoch_rules.hpp"
 #include "protocol/partition/partition_leader.hpp"
 #include "schema/metadata_records.hpp"
 
@@ -22,12 +23,13 @@ namespace pessoa::actors {
 // -- to a partition ---
 
 struct produce_command {
-  batch_facts facts;                 // of validate_batch, done where the bytes came in
-  std::shared_ptr<uint8_t[]> batch;  // exactly facts.header.size() bytes, ours to stamp until it is handed to the log
+  batch_facts facts; // of validate_batch, done where the bytes came in
+  // Exactly facts.header.size() bytes, ours to stamp until it is handed to the log.
+  std::shared_ptr<uint8_t[]> batch;
   protocol::acks level = protocol::acks::all;
   instant deadline;
   std::optional<leader_epoch> known_epoch;
-  std::shared_ptr<void> charge;      // the bytes' place in a budget; let go of with the batch
+  std::shared_ptr<void> charge; // the bytes' place in a budget; let go of with the batch
   responder_ptr<protocol::produced> reply;
 };
 
@@ -45,6 +47,8 @@ struct fetch_command {
   size_t bytes_max = 1 << 20;
   instant deadline;
   std::optional<leader_epoch> known_epoch;
+  // A first batch that is larger than bytes_max is given all the same, so that nobody is stuck (KIP-74); if not, nothing is.
+  bool whole_batch = true;
   // Asked before batches are read into memory: their place in a budget, or null when it is full. Any thread; may be empty.
   std::function<std::shared_ptr<void>(size_t bytes)> reserve;
   responder_ptr<fetched> reply;
@@ -58,13 +62,21 @@ struct fetch_abandoned {
 struct offset_query {
   enum class place : uint8_t { start, end, time } at = place::end;
   timestamp time = no_timestamp;
+  std::optional<leader_epoch> known_epoch;
   responder_ptr<struct offset_answer> reply;
 };
 struct offset_answer {
   offset at = no_offset; // -1: no record is that young
   timestamp time = no_timestamp;
-  leader_epoch epoch = no_epoch;
+  leader_epoch epoch = no_epoch; // that wrote the record there; at the end, the one that will
   offset log_end{0};
+};
+
+// Where an epoch ended, for who wants to know whether its log goes on from there (KIP-101, KIP-320).
+struct epoch_query {
+  leader_epoch epoch = no_epoch;
+  std::optional<leader_epoch> known_epoch;
+  responder_ptr<protocol::epoch_end> reply;
 };
 
 struct partition_status {
@@ -110,7 +122,7 @@ struct epoch_failed { // the log's store has failed while it was lent
   error why;
 };
 struct replica_stop {
-  bool remove = false;             // delete the data too: an explicit committed record said so
+  bool remove = false; // delete the data too: an explicit committed record said so
   responder_ptr<partition_key> reply;
 };
 struct replica_closed { // INTERNAL
@@ -122,7 +134,7 @@ struct replica_closed { // INTERNAL
 
 struct metadata_committed { // in order of index, each exactly once
   std::vector<metadata_record> records;
-  metadata_index last{0};  // index of the last of `records`
+  metadata_index last{0}; // index of the last of `records`
 };
 struct log_opened { // INTERNAL
   partition_key key;
@@ -151,7 +163,8 @@ struct ready_replicas {
   size_t hosted = 0;
   size_t failed = 0; // could not be opened, or have failed since
 };
-struct all_ready_wait { // answered when every replica of this node is open and leads where it should, or has failed
+// Answered when every replica of this node is open and leads where it should, or has failed.
+struct all_ready_wait {
   responder_ptr<ready_replicas> reply;
 };
 
@@ -171,6 +184,7 @@ struct alter_topic_command {
 };
 struct delete_topic_command {
   std::string name;
+  std::optional<topic_id> id; // when given, the topic that is meant, whatever is called `name`
   responder_ptr<committed_change> reply;
 };
 struct register_node_command {

@@ -31,6 +31,7 @@ struct topic_route {
   std::string name;
   int16_t wanted_replicas = 1;
   topic_config config;
+  std::map<std::string, std::string> chosen; // of it, what was set and is no default
   std::vector<partition_route> partitions; // by index
 };
 

@@ -46,6 +46,10 @@ public:
                                                      std::shared_ptr<actors::fetch_command> command) = 0;
   virtual kj::Promise<result<actors::offset_answer>>
   find_offset(const topic_id& topic, partition_id partition, std::shared_ptr<actors::offset_query> query) = 0;
+  // Where an epoch of the partition ended (protocol/partition/epoch_rules.hpp).
+  virtual kj::Promise<result<protocol::epoch_end>>
+  find_epoch_end(const topic_id& topic, partition_id partition,
+                 std::shared_ptr<actors::epoch_query> query) = 0;
 
   // -- the cluster ---
   // Decided by the controller and applied on this node. Errors: the controller's; unknown_result when it was, or may have
@@ -53,6 +57,7 @@ public:
   virtual kj::Promise<result<actors::committed_change>>
   create_topic(protocol::create_topic_request request) = 0;
   virtual kj::Promise<result<actors::committed_change>> delete_topic(std::string name) = 0;
+  virtual kj::Promise<result<actors::committed_change>> delete_topic(topic_id id) = 0;
   // Creates the topics with the cluster's defaults, one after the other, and waits until this node leads them as far as
   // it should. Who was faster is as good: a topic that exists already is no error. What has not had its turn by the
   // deadline is not created, and says so.

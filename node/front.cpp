@@ -92,6 +92,16 @@ kj::Promise<result<actors::offset_answer>> front::find_offset(const topic_id& to
   return kj::mv(made.promise);
 }
 
+kj::Promise<result<protocol::epoch_end>> front::find_epoch_end(const topic_id& topic, partition_id partition,
+                                                               std::shared_ptr<actors::epoch_query> query) {
+  auto leader = local_leader(topic, partition);
+  if (!leader) return result<protocol::epoch_end>{leader.error()};
+  auto made = bridge<protocol::epoch_end>(loop_, leader_ended);
+  query->reply = made.reply;
+  caf::anon_send(*leader, std::move(query));
+  return kj::mv(made.promise);
+}
+
 kj::Promise<result<offset>> front::delete_records(const topic_id& topic, partition_id partition,
                                                   offset before) {
   auto leader = local_leader(topic, partition);
@@ -164,6 +174,12 @@ kj::Promise<result<committed_change>> front::alter_topic(protocol::alter_topic_r
 kj::Promise<result<committed_change>> front::delete_topic(std::string name) {
   auto command = std::make_shared<actors::delete_topic_command>();
   command->name = std::move(name);
+  return change(std::move(command));
+}
+
+kj::Promise<result<committed_change>> front::delete_topic(topic_id id) {
+  auto command = std::make_shared<actors::delete_topic_command>();
+  command->id = id;
   return change(std::move(command));
 }
 

@@ -47,12 +47,16 @@ public:
   kj::Promise<result<actors::offset_answer>>
   find_offset(const topic_id& topic, partition_id partition,
               std::shared_ptr<actors::offset_query> query) override;
+  kj::Promise<result<protocol::epoch_end>>
+  find_epoch_end(const topic_id& topic, partition_id partition,
+                 std::shared_ptr<actors::epoch_query> query) override;
   kj::Promise<result<offset>> delete_records(const topic_id& topic, partition_id partition, offset before);
   kj::Promise<result<actors::partition_status>> status(const actors::partition_route& route);
 
   kj::Promise<result<actors::committed_change>> create_topic(protocol::create_topic_request request) override;
   kj::Promise<result<actors::committed_change>> alter_topic(protocol::alter_topic_request request);
   kj::Promise<result<actors::committed_change>> delete_topic(std::string name) override;
+  kj::Promise<result<actors::committed_change>> delete_topic(topic_id id) override;
   kj::Promise<creation_errors> create_topics(std::set<std::string> names, instant deadline) override;
   kj::Promise<void> all_ready() override;
   // When this node has applied `index`. Errors: timed_out, shutting_down.

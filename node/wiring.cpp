@@ -4,11 +4,11 @@
 #include "actors/controller/controller.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/type_ids.hpp"
-#include "kafka/server.hpp"
 #include "node/front.hpp"
 #include "node/health.hpp"
 #include "node/http_server.hpp"
 #include "node/kafka_listener.hpp"
+#include "node/kafka_metrics.hpp"
 #include "node/rpc/session.hpp"
 #include "node/rpc_listener.hpp"
 
@@ -293,6 +293,7 @@ void running_node::serve_kafka() {
   kafka::service_options service;
   service.version = services_.version;
   service.log = seams_.log;
+  service.counted = &kafka_counters_;
   if (!settings_.advertise.empty())
     service.advertised = host_port{settings_.advertise, kafka_socket_->port()};
   kafka_listener_options options;
@@ -321,7 +322,10 @@ void running_node::serve_http() {
   keep(budget_metrics(metrics_, "requests", budget_));
   keep(budget_metrics(metrics_, "replies", replies_));
   keep(rpc_listener_metrics(metrics_, *rpc_));
-  if (kafka_) keep(kafka_listener_metrics(metrics_, *kafka_));
+  if (kafka_) {
+    keep(kafka_listener_metrics(metrics_, *kafka_));
+    keep(kafka_service_metrics(metrics_, kafka_counters_));
+  }
   keep(actor_metrics(metrics_, env_));
   keep(recovery_metrics(metrics_, recovery_));
   keep(storage_metrics(metrics_, env_));

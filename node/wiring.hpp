@@ -8,6 +8,7 @@
 
 #include "actors/environment.hpp"
 #include "actors/routing.hpp"
+#include "kafka/server.hpp"
 #include "node/byte_budget.hpp"
 #include "node/node_metrics.hpp"
 #include "node/services.hpp"
@@ -100,6 +101,7 @@ private:
   std::unique_ptr<persistence::commit_service> commits_;
   actors::routing_table routes_;
   actors::actor_counters counters_;
+  kafka::counters kafka_counters_;
   actors::environment env_;
   std::shared_ptr<byte_budget> budget_, replies_; // of requests, of what is read for consumers
 

@@ -22,9 +22,9 @@ inline constexpr size_t message_bytes_max = 7u << 20; // the highest max.message
 inline constexpr size_t fetch_bytes_max = 4u << 20; // what one fetch returns, unless a single batch is larger
 // One Kafka request: the batches of several partitions, and room around them.
 inline constexpr size_t kafka_request_bytes_max = 16u << 20;
-// Until the first answer. Clients that ask for no versions begin with a produce request, which their defaults keep below
-// 1 MiB and a little.
-inline constexpr size_t kafka_bytes_before_first_max = 2u << 20;
+// Until the first answer. Not less: some clients write on a connection of its own, whose first words are a produce request,
+// as large as they come. What strangers may hold together is bounded by the listener's budgets.
+inline constexpr size_t kafka_bytes_before_first_max = kafka_request_bytes_max;
 inline constexpr size_t node_bytes_budget_default = 256u << 20;
 inline constexpr size_t connection_bytes_budget = 32u << 20;
 

@@ -104,6 +104,38 @@ result<void> set_compression_type(topic_config&, std::string_view name, std::str
   return only(name, text, "producer", {"uncompressed", "gzip", "snappy", "lz4", "zstd"});
 }
 
+// What this software does anyway, under the names by which tools ask for it.
+template <const std::string_view& Value, const std::string_view& Other>
+row fixed(std::string_view name, std::string_view type, std::string_view about) {
+  return {{name, type, about},
+          [](topic_config&, std::string_view key, std::string_view text) {
+            return only(key, text, Value, {Other});
+          },
+          [](const topic_config&) { return std::string{Value}; }};
+}
+constexpr std::string_view off = "false", on = "true", one = "1";
+
+// Settings of Kafka's whose effect is not there. Tools send some of them by themselves, so the refusal says what to do.
+constexpr std::string_view without_effect[] = {
+    "delete.retention.ms",
+    "file.delete.delay.ms",
+    "flush.ms",
+    "follower.replication.throttled.replicas",
+    "index.interval.bytes",
+    "leader.replication.throttled.replicas",
+    "local.retention.bytes",
+    "local.retention.ms",
+    "max.compaction.lag.ms",
+    "message.downconversion.enable",
+    "message.format.version",
+    "message.timestamp.difference.max.ms",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "remote.storage.enable",
+    "segment.index.bytes",
+    "segment.jitter.ms",
+};
+
 // In order of name.
 const std::vector<row>& rows() {
   using t = topic_config;
@@ -114,6 +146,7 @@ const std::vector<row>& rows() {
       {{"compression.type", "one of producer", "batches keep the codec their producer chose"},
        set_compression_type,
        [](const t&) { return std::string{"producer"}; }},
+      fixed<one, one>("flush.messages", "one of 1", "every record that is acknowledged has been synced"),
       number<&t::max_message_bytes, 1024, message_bytes_max>(
           "max.message.bytes", "bytes", "the largest batch accepted, compressed as it comes"),
       number<&t::message_timestamp_after_max_ms, 0, no_maximum>(
@@ -127,6 +160,7 @@ const std::vector<row>& rows() {
       number<&t::min_insync_replicas, 0, 32767>(
           "min.insync.replicas", "int",
           "replicas that must have synced an acks=all record (0: follows the factor)"),
+      fixed<off, on>("preallocate", "one of false", "segments grow with what is written to them"),
       number<&t::retention_bytes, -1, no_maximum>(
           "retention.bytes", "bytes", "a partition's size above which its oldest segments go (-1: no limit)"),
       number<&t::retention_ms, -1, no_maximum>("retention.ms", "ms",
@@ -136,6 +170,8 @@ const std::vector<row>& rows() {
           "segment.bytes", "bytes", "a new segment begins before one would exceed this size"),
       number<&t::segment_ms, 1, no_maximum>("segment.ms", "ms",
                                             "a new segment begins when the first batch of one is this old"),
+      fixed<off, on>("unclean.leader.election.enable", "one of false",
+                     "a replica that may lack acknowledged records never leads"),
   };
   return all;
 }
@@ -150,6 +186,9 @@ error unknown(std::string_view key) {
   std::vector<std::string_view> names;
   for (auto& r : rows())
     names.push_back(r.key.name);
+  if (std::find(std::begin(without_effect), std::end(without_effect), key) != std::end(without_effect))
+    return {ec::invalid_config,
+            std::string{key} + " is a setting of Kafka that has no effect here yet: leave it out"};
   auto text = "no topic setting is called " + quoted(key);
   if (auto near = nearest(key, names); !near.empty()) text.append(", did you mean ").append(near).append("?");
   return {ec::invalid_config, std::move(text)};

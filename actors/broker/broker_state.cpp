@@ -270,6 +270,7 @@ std::shared_ptr<const topic_route> broker_state::route_of(const topic_state& top
   route->name = topic.name;
   route->wanted_replicas = topic.wanted_replicas;
   route->config = topic.settings;
+  route->chosen = topic.config;
   route->partitions.reserve(topic.partitions.size());
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     auto& wanted = topic.partitions[i];

@@ -67,16 +67,25 @@ std::optional<controller_state::records> controller_state::decide(command& next)
     return std::nullopt;
   }
   if (auto* m = std::get_if<ptr<create_topic_command>>(&next))
-    return checked(protocol::create_topic((*m)->request, image_, *env_->random), (*m)->reply);
+    return decide_creation(**m);
   if (auto* m = std::get_if<ptr<alter_topic_command>>(&next))
     return checked(protocol::alter_topic((*m)->request, image_), (*m)->reply);
   if (auto* m = std::get_if<ptr<delete_topic_command>>(&next))
-    return checked(protocol::delete_topic((*m)->name, image_), (*m)->reply);
+    return checked((*m)->id ? protocol::delete_topic(*(*m)->id, image_)
+                            : protocol::delete_topic((*m)->name, image_),
+                   (*m)->reply);
   if (auto* m = std::get_if<ptr<register_node_command>>(&next))
     return checked(protocol::register_node((*m)->registration, image_), (*m)->reply);
   auto& allocate = std::get<ptr<allocate_producer_ids_command>>(next);
   block_ = protocol::next_producer_ids(image_);
   return checked(protocol::allocate_producer_ids(env_->self, image_), allocate->reply);
+}
+
+std::optional<controller_state::records> controller_state::decide_creation(create_topic_command& command) {
+  auto decided = checked(protocol::create_topic(command.request, image_, *env_->random), command.reply);
+  if (!decided || !command.request.validate_only) return decided;
+  command.reply->answer(committed_change{image_.last(), std::nullopt}); // it could be done, and is not
+  return std::nullopt;
 }
 
 void controller_state::propose(records proposal) {

@@ -49,6 +49,7 @@ private:
   [[nodiscard]] std::optional<error> refused(const command& next) const;
   // Decides: the records to commit, or the caller has been answered and nothing follows.
   std::optional<records> decide(command& next);
+  std::optional<records> decide_creation(create_topic_command& command);
   template <class Reply>
   std::optional<records> checked(result<records> decided, const responder_ptr<Reply>& reply);
   void propose(records proposal);

@@ -14,6 +14,7 @@ partition_actor::behavior_type partition(partition_actor::stateful_pointer<parti
     [self](const ptr<fetch_command>& m) { self->state.fetch(m); },
     [self](const ptr<fetch_abandoned>& m) { self->state.abandon(m->command); },
     [self](const ptr<offset_query>& m) { self->state.query(m); },
+    [self](const ptr<epoch_query>& m) { self->state.query(m); },
     [self](const ptr<status_query>& m) { self->state.status(m); },
     [self](const ptr<delete_records_command>& m) { self->state.delete_records(m); },
     [self](const ptr<settings_change>& m) { self->state.apply(m->config); },

@@ -62,16 +62,20 @@ void partition_state::abandon(const ptr<fetch_command>& command) {
 
 void partition_state::query(const ptr<offset_query>& query) {
   auto log_end = leader_->log_end();
+  if (auto checked = leader_->check_epoch(query->known_epoch); !checked)
+    return query->reply->answer(checked.error());
   switch (query->at) {
-    case offset_query::place::start: {
-      query->reply->answer(offset_answer{leader_->log_start(), no_timestamp, leader_->epoch(), log_end});
-      return;
-    }
-    case offset_query::place::end: {
-      query->reply->answer(offset_answer{leader_->high_watermark(), no_timestamp, leader_->epoch(), log_end});
-      return;
-    }
-    case offset_query::place::time: break;
+  case offset_query::place::start: {
+    auto start = leader_->log_start();
+    query->reply->answer(offset_answer{start, no_timestamp, protocol::epoch_at(lineage(), start), log_end});
+    return;
+  }
+  case offset_query::place::end: {
+    query->reply->answer(offset_answer{leader_->high_watermark(), no_timestamp, leader_->epoch(), log_end});
+    return;
+  }
+  case offset_query::place::time:
+    break;
   }
   used_since_upkeep_ = files_open_ = true;
   env_->reads->post([log = log_, query, limit = leader_->high_watermark(), log_end] {
@@ -86,6 +90,21 @@ void partition_state::query(const ptr<offset_query>& query) {
     }
     query->reply->answer(answer);
   });
+}
+
+void partition_state::query(const ptr<epoch_query>& query) {
+  if (auto checked = leader_->check_epoch(query->known_epoch); !checked)
+    return query->reply->answer(checked.error());
+  query->reply->answer(protocol::end_of_epoch(lineage(), leader_->log_end(), query->epoch));
+}
+
+// Of the log, and this epoch, which may not have written anything yet.
+std::vector<protocol::epoch_begin> partition_state::lineage() const {
+  std::vector<protocol::epoch_begin> out;
+  for (auto& begin : log_->lineage())
+    if (begin.epoch < leader_->epoch()) out.push_back({begin.epoch, begin.start});
+  out.push_back({leader_->epoch(), leader_->begin()});
+  return out;
 }
 
 void partition_state::status(const ptr<status_query>& query) {
@@ -147,8 +166,8 @@ void partition_state::perform(answer_produce& answer) {
   else if (answer.outcome->duplicate)
     counters.duplicates.fetch_add(1, std::memory_order_relaxed);
   // With acks=0 the answer may come before the batch is handed on: then append_batch closes the request.
-  bool still_needed =
-    command->level == acks::none && answer.outcome && !answer.outcome->duplicate && command->batch != nullptr;
+  bool still_needed = command->level == acks::none && answer.outcome && !answer.outcome->duplicate
+                      && command->batch != nullptr;
   command->reply->answer(std::move(answer.outcome));
   if (!still_needed) open_.erase(found);
 }
@@ -158,6 +177,8 @@ void partition_state::perform(read_log& read) {
   PESSOA_ASSERT(found != open_.end(), read.id);
   auto command = std::get<ptr<fetch_command>>(found->second.command);
   open_.erase(found);
+  if (read.bytes_max == 0 && !command->whole_batch)
+    return command->reply->answer(fetched{{}, read.from, read.high_watermark, read.log_start, {}});
   std::shared_ptr<void> charge;
   if (command->reserve && !(charge = command->reserve(read.bytes_max))) {
     env_->counters->fetch_errors.fetch_add(1, std::memory_order_relaxed);
@@ -171,6 +192,8 @@ void partition_state::perform(read_log& read) {
       counters->fetch_errors.fetch_add(1, std::memory_order_relaxed);
       return command->reply->answer(data.error());
     }
+    if (data->data.size() > read.bytes_max && !command->whole_batch)
+      return command->reply->answer(fetched{{}, read.from, read.high_watermark, read.log_start, {}});
     counters->bytes_out.fetch_add(data->data.size(), std::memory_order_relaxed);
     command->reply->answer(fetched{data->data, data->next, read.high_watermark, read.log_start, charge});
   });
@@ -206,10 +229,11 @@ void partition_state::write_waiting() {
   committing_ = true;
   used_since_upkeep_ = files_open_ = true;
   auto size = std::exchange(waiting_bytes_, 0);
-  env_->commits->commit(log_, std::exchange(waiting_, {}),
-                        [me = partition_actor{self}, size](persistence::commit_outcome outcome) {
-                          caf::anon_send(me, std::make_shared<commit_done>(commit_done{std::move(outcome), size}));
-                        });
+  env_->commits->commit(
+      log_, std::exchange(waiting_, {}),
+      [me = partition_actor{self}, size](persistence::commit_outcome outcome) {
+        caf::anon_send(me, std::make_shared<commit_done>(commit_done{std::move(outcome), size}));
+      });
 }
 
 void partition_state::commit_finished(const commit_done& done) {

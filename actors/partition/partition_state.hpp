@@ -39,6 +39,7 @@ struct partition_state {
   void fetch(const ptr<fetch_command>& command);
   void abandon(const ptr<fetch_command>& command);
   void query(const ptr<offset_query>& query);
+  void query(const ptr<epoch_query>& query);
   void status(const ptr<status_query>& query);
   void delete_records(const ptr<delete_records_command>& command);
   void apply(const topic_config& config);
@@ -59,6 +60,7 @@ private:
     std::variant<ptr<produce_command>, ptr<fetch_command>> command;
   };
 
+  [[nodiscard]] std::vector<protocol::epoch_begin> lineage() const;
   void carry_out(protocol::effects effects);
   void perform(protocol::append_batch& decided);
   void perform(protocol::answer_produce& answer);

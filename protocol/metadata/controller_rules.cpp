@@ -169,6 +169,11 @@ result<metadata_records> delete_topic(std::string_view name, const metadata_imag
   return metadata_records{topic_deleted{topic->id}};
 }
 
+result<metadata_records> delete_topic(const topic_id& id, const metadata_image& image) {
+  if (image.find(id) == nullptr) return refusal(ec::unknown_topic_id, "there is no topic with the id ", id);
+  return metadata_records{topic_deleted{id}};
+}
+
 result<metadata_records> register_node(const node_registered& registration, const metadata_image& image) {
   auto& r = registration;
   if (r.node < node_id{1}) return refusal(ec::invalid_argument, "node id ", r.node, " is below 1");

@@ -27,6 +27,7 @@ struct create_topic_request {
   int32_t partitions = -1; // -1: one
   int32_t replicas = -1;   // -1: min(3, nodes), and 3 are wanted as nodes join
   std::map<std::string, std::string> config;
+  bool validate_only = false; // whoever carries the decision out commits nothing
 };
 
 struct alter_topic_request {
@@ -48,8 +49,9 @@ result<metadata_records> create_topic(const create_topic_request& request, const
 // Partitions are added, never removed; settings are merged with those set before. Errors: unknown_topic,
 // invalid_partitions, invalid_config.
 result<metadata_records> alter_topic(const alter_topic_request& request, const metadata_image& image);
-// Errors: unknown_topic.
+// Errors: unknown_topic, unknown_topic_id.
 result<metadata_records> delete_topic(std::string_view name, const metadata_image& image);
+result<metadata_records> delete_topic(const topic_id& id, const metadata_image& image);
 
 // A node enters or comes back: its registration first, then a new leader epoch for every partition that it
 // leads, because an epoch is served by one incarnation (rules.md 2). Errors: invalid_argument,

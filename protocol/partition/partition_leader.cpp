@@ -26,9 +26,10 @@ constexpr timestamp any_age{std::numeric_limits<int64_t>::min()};
 } // namespace
 
 partition_leader::partition_leader(leader_start start)
-    : key_(start.key), epoch_(start.epoch), log_start_(start.log_start), log_end_(start.log_end),
-      high_watermark_(start.log_end), durable_end_(start.log_end), producers_(std::move(start.producers)),
-      settings_(std::move(start.settings)), appended_(start.log_end), acknowledged_end_(start.log_start) {
+    : key_(start.key), epoch_(start.epoch), begin_(start.log_end), log_start_(start.log_start),
+      log_end_(start.log_end), high_watermark_(start.log_end), durable_end_(start.log_end),
+      producers_(std::move(start.producers)), settings_(std::move(start.settings)), appended_(start.log_end),
+      acknowledged_end_(start.log_start) {
   PESSOA_ASSERT(offset{0} <= log_start_ && log_start_ <= log_end_, log_start_, log_end_);
   PESSOA_ASSERT(epoch_ >= leader_epoch{0}, epoch_);
   producers_.expire(any_age, settings_.producers_max);

@@ -171,8 +171,12 @@ public:
   void apply(const leader_settings& settings);
 
   // -- facts ---
+  // Is this the epoch the client means, and does it last? Errors: not_leader, fenced_leader_epoch,
+  // unknown_leader_epoch.
+  [[nodiscard]] result<void> check_epoch(const std::optional<leader_epoch>& known) const;
   [[nodiscard]] const partition_key& key() const { return key_; }
   [[nodiscard]] leader_epoch epoch() const { return epoch_; }
+  [[nodiscard]] offset begin() const { return begin_; } // where the epoch began to append
   [[nodiscard]] offset log_start() const { return log_start_; }
   [[nodiscard]] offset log_end() const { return log_end_; } // decided, durable or not
   [[nodiscard]] offset high_watermark() const { return high_watermark_; }
@@ -187,8 +191,6 @@ public:
   [[nodiscard]] std::optional<std::string> check_invariants() const;
 
 private:
-  // Is this the epoch the client means, and does it last?
-  [[nodiscard]] result<void> check_epoch(const std::optional<leader_epoch>& known) const;
   effects append(const produce_input& input, timestamp wall);
   effects repeat(const produce_input& input, const producer_batch& original);
   [[nodiscard]] result<void> check_room(size_t bytes) const;
@@ -207,6 +209,7 @@ private:
 
   partition_key key_;
   leader_epoch epoch_;
+  offset begin_{0};
   offset log_start_{0};
   offset log_end_{0};
   offset high_watermark_{0};

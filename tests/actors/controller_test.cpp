@@ -179,7 +179,7 @@ TEST_CASE_METHOD(controller_fixture, "controller: on a full disk topics are dele
   REQUIRE(refused->size() == 1);
   CHECK(refused->front().error().code == ec::disk_full);
   auto [deleted, reply] = listen<committed_change>();
-  caf::anon_send(subject, std::make_shared<delete_topic_command>(delete_topic_command{"orders", reply}));
+  caf::anon_send(subject, std::make_shared<delete_topic_command>(delete_topic_command{"orders", std::nullopt, reply}));
   run();
   commits.finish();
   run();

@@ -65,6 +65,11 @@ struct no_gateway final : kafka::gateway {
     return kj::NEVER_DONE;
   }
   kj::Promise<result<actors::committed_change>> delete_topic(std::string) override { return kj::NEVER_DONE; }
+  kj::Promise<result<actors::committed_change>> delete_topic(topic_id) override { return kj::NEVER_DONE; }
+  kj::Promise<result<protocol::epoch_end>> find_epoch_end(const topic_id&, partition_id,
+                                                          std::shared_ptr<actors::epoch_query>) override {
+    return kj::NEVER_DONE;
+  }
   kj::Promise<kafka::creation_errors> create_topics(std::set<std::string>, instant) override {
     return kj::NEVER_DONE;
   }

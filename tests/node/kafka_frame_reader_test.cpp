@@ -146,12 +146,18 @@ TEST_CASE("kafka_frame_reader: a length is judged before anything is taken for i
   }
 }
 
-TEST_CASE("kafka_frame_reader: before the first answer requests are smaller", "[node][kafka]") {
+TEST_CASE("kafka_frame_reader: the first request may be as large as any, from a budget of strangers", "[node][kafka]") {
   gate g;
-  SECTION("before") {
-    g.send(length_of((2 << 20) + 1) + body_of(buffer, 1)).next();
+  SECTION("too large") {
+    g.send(length_of((16 << 20) + 1) + body_of(buffer, 1)).next();
     CHECK(g.failure().code == ec::message_too_large);
-    CHECK_THAT(g.failure().message, Catch::Contains("at most 2097152 are taken before the first answer"));
+    CHECK_THAT(g.failure().message, Catch::Contains("at most 16777216 are taken before the first answer"));
+  }
+  SECTION("before") {
+    g.send(frame_of(16 << 20)).next();
+    CHECK(g.body().size() == 16 << 20);
+    CHECK(g.budgets.first_large->now().used == (16 << 20) + request_overhead_bytes);
+    CHECK(g.budgets.large->now().used == 0);
   }
   SECTION("after") {
     g.reader.set_known();

@@ -24,15 +24,18 @@ TEST_CASE("topic config: the entries of a fresh one are the defaults, in order o
   CHECK(entries
         == std::map<std::string, std::string>{{"cleanup.policy", "delete"},
                                               {"compression.type", "producer"},
+                                              {"flush.messages", "1"},
                                               {"max.message.bytes", "1048576"},
                                               {"message.timestamp.after.max.ms", "3600000"},
                                               {"message.timestamp.before.max.ms", "9223372036854775807"},
                                               {"message.timestamp.type", "CreateTime"},
                                               {"min.insync.replicas", "0"},
+                                              {"preallocate", "false"},
                                               {"retention.bytes", "-1"},
                                               {"retention.ms", "604800000"},
                                               {"segment.bytes", "1073741824"},
-                                              {"segment.ms", "604800000"}});
+                                              {"segment.ms", "604800000"},
+                                              {"unclean.leader.election.enable", "false"}});
   std::vector<std::string> names;
   for (auto& key : topic_config_keys()) {
     names.emplace_back(key.name);
@@ -115,6 +118,16 @@ TEST_CASE("topic config: values whose effect does not exist are refused, not ign
   CHECK(refused("cleanup.policy", "remove", "is not delete"));
   CHECK(refused("compression.type", "zstd", "not there yet"));
   CHECK(refused("compression.type", "brotli", "is not producer"));
+  CHECK(refused("unclean.leader.election.enable", "true", "not there yet"));
+  CHECK(refused("preallocate", "yes", "is not false"));
+  CHECK(refused("flush.messages", "10000", "is not 1"));
+  for (auto key : {"delete.retention.ms", "flush.ms", "segment.jitter.ms", "message.format.version"})
+    CHECK(refused(key, "1", "no effect here"));
+  topic_config config;
+  CHECK(config.set("unclean.leader.election.enable", "false").ok());
+  CHECK(config.set("preallocate", " false ").ok());
+  CHECK(config.set("flush.messages", "1").ok());
+  CHECK(config == topic_config{});
   CHECK(refused("message.timestamp.type", "createtime", "neither CreateTime nor LogAppendTime"));
 }
 
