@@ -238,6 +238,32 @@ TEST_CASE("kafka_frame_reader: while a budget is empty nothing is read, and that
   }
 }
 
+TEST_CASE("kafka_frame_reader: a stranger waits for a budget no longer than its deadline", "[node][kafka]") {
+  gate g;
+  auto all = g.budgets.first_large->take(4 << 20);
+  auto frame = frame_of(100'000);
+  g.send(part(frame, 0, 50'000)).next();
+  g.loop.pass(9s);
+  CHECK_FALSE(g.reader.overdue());
+  SECTION("there is none") {
+    g.loop.pass(1s);
+    REQUIRE(g.reader.overdue());
+    CHECK(g.reader.overdue()->code == ec::overloaded);
+    CHECK(g.reader.overdue()->message == "no room for a first request of 100000 bytes within 10 s");
+    g.reading = nullptr; // it leaves the queue
+    CHECK(g.budgets.first_large->now().waiting == 0);
+  }
+  SECTION("then its own time begins") {
+    all.release();
+    g.loop.run();
+    g.loop.pass(9s);
+    CHECK_FALSE(g.reader.overdue());
+    g.loop.pass(1s);
+    REQUIRE(g.reader.overdue());
+    CHECK(g.reader.overdue()->message == "no request within 10 s");
+  }
+}
+
 TEST_CASE("kafka_frame_reader: a stranger must say something in time, and may be quiet afterwards",
           "[node][kafka]") {
   gate g;
