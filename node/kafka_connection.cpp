@@ -84,11 +84,15 @@ kj::Promise<void> kafka_connection::when_allowed() {
   if (leaving_ || ended_) return kj::READY_NOW;
   if (muted_until_ > loop_.timer().now())
     return loop_.timer().atTime(muted_until_).then([this] { return when_allowed(); });
-  if (turns_.size() < options_.open_requests_max && unsent_bytes() < options_.unsent_bytes_max)
-    return kj::READY_NOW;
+  if (has_room()) return kj::READY_NOW;
   auto made = kj::newPromiseAndFulfiller<void>();
   wake_reader_ = kj::mv(made.fulfiller);
   return made.promise.then([this] { return when_allowed(); });
+}
+
+bool kafka_connection::has_room() const {
+  auto requests_max = known_ ? options_.open_requests_max : options_.open_requests_before_first_max;
+  return turns_.size() < requests_max && unsent_bytes() < options_.unsent_bytes_max;
 }
 
 void kafka_connection::serve(kafka_frame frame) {
@@ -96,20 +100,20 @@ void kafka_connection::serve(kafka_frame frame) {
   traffic_.unanswered.fetch_add(1, std::memory_order_relaxed);
   kafka::request_frame request{std::move(frame.data), frame.size,
                                std::make_shared<byte_budget::ticket>(std::move(frame.ticket))};
-  t.serving = kj::evalNow([&] {
-                return service_.serve(caller_, std::move(request));
-              }).then([this, &t](kafka::answer answer) {
-                  answered(t, std::move(answer));
-                }).eagerlyEvaluate([this](kj::Exception&& e) {
-    refuse({ec::internal, std::string{"a request failed: "} + e.getDescription().cStr()});
-  });
+  auto serving = kj::evalNow([&] { return service_.serve(caller_, std::move(request)); });
+  t.serving = serving.then([this, &t](kafka::answer answer) { answered(t, std::move(answer)); })
+                  .eagerlyEvaluate([this](kj::Exception&& e) {
+                    refuse({ec::internal, std::string{"a request failed: "} + e.getDescription().cStr()});
+                  });
 }
 
 void kafka_connection::answered(turn& of, kafka::answer answer) {
-  if (answer.close)
+  if (answer.close) {
     leaving_ = true; // what comes behind it is not served
-  else
+  } else {
+    known_ = true;
     frames_.set_known();
+  }
   if (answer.message) answered_bytes_ += answer.message->size;
   of.answer = std::move(answer);
   if (wake_writer_) wake_writer_->fulfill(); // not here: this is in the turn
@@ -165,8 +169,7 @@ void kafka_connection::settle() {
       muted_until_ = std::max(muted_until_, loop_.timer().now() + to_kj(done->answer->mute));
     if (done->answer->close) refuse(*done->answer->close);
   }
-  if (wake_reader_ && turns_.size() < options_.open_requests_max
-      && unsent_bytes() < options_.unsent_bytes_max) {
+  if (wake_reader_ && has_room()) {
     wake_reader_->fulfill();
     wake_reader_ = nullptr;
   }

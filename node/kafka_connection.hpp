@@ -27,6 +27,7 @@ struct kafka_connection_options {
   size_t small_budget_bytes = 2u << 20;          // of its small ones
   // Requests read and not answered in full. librdkafka sends one for each partition it writes to, without waiting.
   size_t open_requests_max = 256;
+  size_t open_requests_before_first_max = 3; // python's client sends two at once
   size_t unsent_bytes_max =
       8u << 20; // answers that wait for their turn or for the peer; a single one may be larger
   // A peer that takes less than write_bytes_max in that time while answers wait for it is cut.
@@ -68,6 +69,7 @@ private:
 
   kj::Promise<void> read_on();
   kj::Promise<void> when_allowed();
+  [[nodiscard]] bool has_room() const;
   void serve(kafka_frame frame);
   void answered(turn& of, kafka::answer answer);
 
@@ -94,6 +96,7 @@ private:
   kj::Own<kj::AsyncIoStream> stream_;
   kafka_frame_reader frames_;
 
+  bool known_ = false;   // it has had an answer
   bool leaving_ = false; // nothing more is read; over when all is answered
   bool ended_ = false, peer_gone_ = false;
   kj::TimePoint muted_until_, write_began_, last_written_;

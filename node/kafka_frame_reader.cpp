@@ -102,7 +102,9 @@ kj::Promise<kafka_frame_reader::outcome> kafka_frame_reader::admit() {
   auto cost = *size_ + request_overhead_bytes;
   if (auto at_once = budget.try_acquire(cost)) return take_memory(std::move(*at_once));
   auto since = loop_.timer().now();
+  waiting_ = true;
   return budget.acquire(loop_, cost).then([this, since](byte_budget::ticket ticket) {
+    waiting_ = false;
     auto waited = loop_.timer().now() - since;
     opened_ += waited;
     began_ += waited;
@@ -166,8 +168,11 @@ std::optional<kj::TimePoint> kafka_frame_reader::idle_since() const {
 }
 
 std::optional<error> kafka_frame_reader::overdue() const {
-  if (!reading_) return std::nullopt;
   auto now = loop_.timer().now();
+  if (waiting_ && !known_ && now >= opened_ + to_kj(options_.first_deadline))
+    return error{ec::overloaded, "no room for a first request of " + std::to_string(*size_) + " bytes within "
+                                     + in_seconds(options_.first_deadline)};
+  if (!reading_) return std::nullopt;
   if (frames_ == 0 && now >= opened_ + to_kj(options_.first_deadline))
     return error{ec::timed_out, "no request within " + in_seconds(options_.first_deadline)};
   if (idle_since()) return std::nullopt;

@@ -7,7 +7,8 @@
 // budget is empty the peer's sending stops.
 //
 // Time: the first request must come within its deadline; one that has begun must keep coming and keep a minimum rate.
-// Time spent waiting for a budget, or for our side to ask for the next request, is not the peer's.
+// Time spent waiting for a budget, or for our side to ask for the next request, is not the peer's; but a stranger waits for
+// a budget no longer than its deadline, so that the others have their turn.
 //
 // Lives on one loop. Format: docs/formats/kafka-framing.md.
 #pragma once
@@ -64,7 +65,7 @@ public:
   // The peer has shown that it speaks Kafka: lifts the limits that hold before. Applies to requests that begin after this.
   void set_known() { known_ = true; }
 
-  // Why the peer has run out of time, if it has.
+  // Why the peer has run out of time, if it has; overloaded when it is we who have no room for a stranger.
   [[nodiscard]] std::optional<error> overdue() const;
   // Since when it waits for a request of which no byte has come.
   [[nodiscard]] std::optional<kj::TimePoint> idle_since() const;
@@ -92,6 +93,7 @@ private:
   stream_traffic& traffic_;
 
   bool known_ = false;
+  bool waiting_ = false; // for a budget
   bool reading_ = false; // waiting for the peer's bytes, as opposed to a budget or our side
   uint64_t frames_ = 0;
   foreign_protocol spoken_ = foreign_protocol::unknown;

@@ -226,16 +226,48 @@ TEST_CASE("kafka_frame_reader: while a budget is empty nothing is read, and that
   SECTION("a small request is not kept out by large ones") {
     g.send(frame_of(100)).next();
     CHECK(g.body().size() == 100);
-    return;
   }
-  g.send(frame_of(100'000)).next();
-  CHECK(g.pending());
-  g.loop.pass(1h);
+  SECTION("a large one waits, with what it has") {
+    auto frame = frame_of(100'000);
+    g.send(part(frame, 0, 50'000)).next();
+    CHECK(g.pending());
+    g.loop.pass(1h);
+    CHECK_FALSE(g.reader.overdue());
+    CHECK(g.traffic.read == buffer);
+    all.release();
+    g.loop.run();
+    CHECK(g.pending());
+    CHECK(g.traffic.read == 50'000);
+    CHECK_FALSE(g.reader.overdue()); // neither for its first request nor for this one
+    g.send(part(frame, 50'000, frame.size()));
+    CHECK(g.body().size() == 100'000);
+  }
+}
+
+TEST_CASE("kafka_frame_reader: a stranger waits for a budget no longer than its deadline", "[node][kafka]") {
+  gate g;
+  auto all = g.budgets.first_large->take(4 << 20);
+  auto frame = frame_of(100'000);
+  g.send(part(frame, 0, 50'000)).next();
+  g.loop.pass(9s);
   CHECK_FALSE(g.reader.overdue());
-  CHECK(g.traffic.read == buffer);
-  all.release();
-  g.loop.run();
-  CHECK(g.body().size() == 100'000);
+  SECTION("there is none") {
+    g.loop.pass(1s);
+    REQUIRE(g.reader.overdue());
+    CHECK(g.reader.overdue()->code == ec::overloaded);
+    CHECK(g.reader.overdue()->message == "no room for a first request of 100000 bytes within 10 s");
+    g.reading = nullptr; // it leaves the queue
+    CHECK(g.budgets.first_large->now().waiting == 0);
+  }
+  SECTION("then its own time begins") {
+    all.release();
+    g.loop.run();
+    g.loop.pass(9s);
+    CHECK_FALSE(g.reader.overdue());
+    g.loop.pass(1s);
+    REQUIRE(g.reader.overdue());
+    CHECK(g.reader.overdue()->message == "no request within 10 s");
+  }
 }
 
 TEST_CASE("kafka_frame_reader: a stranger must say something in time, and may be quiet afterwards",

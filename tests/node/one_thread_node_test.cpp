@@ -1,3 +1,4 @@
+#include "schema/endian.hpp"
 #include "tests/node/rpc_fixture.hpp"
 #include "tests/support/one_thread_node.hpp"
 
@@ -49,6 +50,22 @@ TEST_CASE("one_thread_node: it starts, serves, stops cleanly and starts again wi
   REQUIRE(n.start().ok());
   rpc_session c{n};
   CHECK(c.fetch("t", 0).getResult().getHighWatermark() == 3);
+}
+
+TEST_CASE("one_thread_node: Kafka's clients are served beside ours, and heard of the stop", "[node][rpc]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  auto client = n.net.connect(9092);
+  const uint8_t versions[] = {0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff};
+  n.get(client->write(versions, sizeof versions).then([] { return true; }));
+  uint8_t answer[10] = {}; // length, correlation id, error
+  CHECK(n.get(client->tryRead(answer, sizeof answer, sizeof answer)) == sizeof answer);
+  CHECK(load_be<int32_t>(answer + 4) == 7);
+  CHECK(load_be<int16_t>(answer + 8) == 0);
+  CHECK(n.node->service().env->routes->load()->nodes.begin()->second.registration.kafka == "127.0.0.1:9092");
+  auto rest = client->readAllBytes().then([](auto&&) { return true; });
+  CHECK(n.stop().ok());
+  CHECK(n.get(kj::mv(rest)));
 }
 
 TEST_CASE("one_thread_node: what was acknowledged is there after a power loss at any moment", "[node][rpc]") {
