@@ -1,5 +1,6 @@
 #include "node/settings.hpp"
 
+#include "kafka/codec/advertised.hpp"
 #include "node/settings_values.hpp"
 #include "schema/topic_config.hpp"
 
@@ -65,6 +66,11 @@ result<void> set_advertise(node_settings& s, std::string_view text) {
   PESSOA_TRY(s.advertise, parse_host(text));
   return {};
 }
+result<void> set_kafka_api_max(node_settings& s, std::string_view text) {
+  PESSOA_CHECK(kafka::advertised_apis::limited(text));
+  s.kafka_api_max = std::string{text};
+  return {};
+}
 result<void> set_join(node_settings& s, std::string_view text) {
   PESSOA_TRY(s.join, parse_endpoints(text));
   return {};
@@ -98,6 +104,9 @@ const std::vector<row>& rows() {
        set_endpoint<&s::peer_listen>},
       {{"kafka-listen", "host:port", "or off", "127.0.0.1:9092", "The listener for Kafka clients."},
        set_optional_endpoint<&s::kafka_listen>},
+      {{"kafka-api-max", "api=version list", "or api=off", "",
+        "Highest versions that Kafka clients are told, for those that stumble over newer ones: Fetch=11,Produce=7."},
+       set_kafka_api_max},
       {{"http-listen", "host:port", "or off", "127.0.0.1:18882", "The listener for health and metrics."},
        set_optional_endpoint<&s::http_listen>},
       {{"rack", "text", "", "", "Where the node stands; replicas of a partition are spread over racks."},

@@ -38,6 +38,7 @@ struct node_settings {
   endpoint listen{"127.0.0.1", 18880}; // clients
   endpoint peer_listen{"127.0.0.1", 18881};                           // other nodes
   std::optional<endpoint> kafka_listen = endpoint{"127.0.0.1", 9092}; // nullopt: off
+  std::string kafka_api_max; // as kafka::advertised_apis::limited() reads it, and has read it
   std::optional<endpoint> http_listen = endpoint{"127.0.0.1", 18882}; // nullopt: off
   std::string rack;
   std::string log_level = "info"; // error, warning, info, debug

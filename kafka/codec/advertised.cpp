@@ -2,8 +2,10 @@
 
 #include "kafka/codec/promises.hpp"
 #include "schema/assert.hpp"
+#include "schema/topic_config.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace pessoa::kafka {
 
@@ -29,11 +31,43 @@ advertised_apis::advertised_apis() {
   std::sort(apis_.begin(), apis_.end(), [](auto& a, auto& b) { return a.api->key < b.api->key; });
 }
 
+result<advertised_apis> advertised_apis::limited(std::string_view text) {
+  advertised_apis out;
+  while (!text.empty()) {
+    auto end = std::min(text.find(','), text.size());
+    auto part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (part.starts_with(' '))
+      part.remove_prefix(1);
+    while (part.ends_with(' '))
+      part.remove_suffix(1);
+    PESSOA_CHECK(out.limit(part));
+  }
+  return out;
+}
+
+result<void> advertised_apis::limit(std::string_view part) {
+  auto equals = part.find('=');
+  if (equals == std::string_view::npos)
+    return {ec::invalid_config, quoted(part) + " is not API=VERSION or API=off"};
+  auto name = part.substr(0, equals), value = part.substr(equals + 1);
+  if (value == "off") return hide(name);
+  int16_t version = -1;
+  auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), version);
+  if (wrong != std::errc{} || end != value.data() + value.size())
+    return {ec::invalid_config, quoted(part) + " is not API=VERSION or API=off"};
+  return cap(name, version);
+}
+
 result<advertised_api*> advertised_apis::named(std::string_view name) {
   auto found = std::find_if(apis_.begin(), apis_.end(), [&](auto& entry) { return entry.api->name == name; });
-  if (found == apis_.end())
-    return error{ec::invalid_config, "there is no advertised API " + std::string{name}};
-  return &*found;
+  if (found != apis_.end()) return &*found;
+  std::vector<std::string_view> names;
+  for (auto& entry : apis_)
+    names.push_back(entry.api->name);
+  auto text = "there is no advertised API " + quoted(name);
+  if (auto near = nearest(name, names); !near.empty()) text.append(", did you mean ").append(near).append("?");
+  return error{ec::invalid_config, std::move(text)};
 }
 
 result<void> advertised_apis::cap(std::string_view name, int16_t version_max) {

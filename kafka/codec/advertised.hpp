@@ -23,6 +23,9 @@ class advertised_apis {
 public:
   // What this software promises.
   advertised_apis();
+  // The same, lowered as configured: "Fetch=11,Produce=7,InitProducerId=off". An empty text lowers nothing. Errors:
+  // invalid_config, naming what is wrong with the text and what there is.
+  static result<advertised_apis> limited(std::string_view text);
 
   // Lowers the highest version of the API with this name ("Fetch"). Errors: invalid_config for an unknown name, a
   // version below the advertised minimum, or one above the advertised maximum.
@@ -37,6 +40,7 @@ public:
 
 private:
   result<advertised_api*> named(std::string_view name);
+  result<void> limit(std::string_view part);
   std::vector<advertised_api> apis_;
 };
 

@@ -115,8 +115,16 @@ TEST_CASE("settings: a value that is none is an error with source, value and wha
   CHECK_THAT(flag_refusal("io-threads", "0"), Contains("between 1 and 64"));
   CHECK_THAT(flag_refusal("io-threads", "4x"), Contains("whole number"));
   CHECK_THAT(flag_refusal("log-level", "loud"), Contains("debug"));
+  CHECK_THAT(flag_refusal("kafka-api-max", "Fetsch=11"), Contains("did you mean Fetch?"));
+  CHECK_THAT(flag_refusal("kafka-api-max", "Fetch=99"), Contains("versions 4 to 12"));
   CHECK_THAT(refusal({{{"data", "d"}}, {{"PESSOA_IO_THREADS", "-1"}}, {}}), Contains("PESSOA_IO_THREADS"));
   CHECK_THAT(refusal({}), Contains("--data"));
+}
+
+TEST_CASE("settings: the versions that Kafka clients are told can be lowered", "[node][settings]") {
+  auto loaded = load_settings({{{"data", "d"}, {"kafka-api-max", "Fetch=11,Produce=7"}}, {}, {}});
+  REQUIRE(loaded.ok());
+  CHECK(loaded->settings.kafka_api_max == "Fetch=11,Produce=7");
 }
 
 TEST_CASE("settings: an unknown key is answered with the nearest known one", "[node][settings]") {
