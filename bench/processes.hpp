@@ -65,7 +65,7 @@ struct node_process {
   usage stop(); // SIGTERM, and what the node used in its life
 
   std::string rpc, kafka, http; // "off" where there is none
-  double ready_seconds = 0; // from the start of the process to its ready line
+  double ready_seconds = 0;     // from the start of the process to its ready line
   child process;
 };
 // The sum over all labels, or over those series that have `label` (queue="commit"). Throws when there is none.

@@ -149,6 +149,12 @@ class KafkaPython(Broker):
         producer.send(topic, b"small").get(PATIENCE)
         self.assertEqual([r.value for r in self.rest(self.consumer(topic))], [b"small"])
 
+    def test_a_large_batch_may_be_the_first_thing_that_a_connection_says(self):
+        # This client opens the connection it produces on with the produce request itself.
+        topic = self.topic("larger", max_message_bytes=5000000)
+        self.producer(max_request_size=10 << 20).send(topic, b"y" * 4800000).get(PATIENCE)
+        self.assertEqual([len(r.value) for r in self.rest(self.consumer(topic))], [4800000])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
