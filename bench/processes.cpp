@@ -145,6 +145,10 @@ std::vector<std::string> node_arguments(const std::string& directory, const std:
                                         "--listen",      "127.0.0.1:0", "--kafka-listen", "off",
                                         "--http-listen", "127.0.0.1:0"};
   if (!std::filesystem::exists(directory + "/data")) arguments.push_back("--new");
+  for (auto& word : extra) { // a flag given twice is refused: the caller's wins
+    auto twice = std::find(arguments.begin() + 2, arguments.end(), word);
+    if (word.rfind("--", 0) == 0 && twice != arguments.end()) arguments.erase(twice, twice + 2);
+  }
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   return arguments;
 }
@@ -164,6 +168,7 @@ node_process::node_process(const std::string& directory, const std::vector<std::
   auto ready = process.line();
   ready_seconds = now_seconds() - process.started();
   rpc = field(ready, "rpc");
+  kafka = field(ready, "kafka");
   http = field(ready, "http");
 }
 

@@ -56,7 +56,7 @@ private:
 };
 
 // A node of the binary that lies beside the bench directory, with its addresses. Its data are in `directory`/data: a new
-// cluster, or the one that is there.
+// cluster, or the one that is there. Without its Kafka listener, unless `extra` says where.
 struct node_process {
   node_process(const std::string& directory, const std::vector<std::string>& extra = {},
                const std::vector<std::string>& environment = {});
@@ -64,8 +64,8 @@ struct node_process {
   [[nodiscard]] double metric(const std::string& name, const std::string& label = {}) const;
   usage stop(); // SIGTERM, and what the node used in its life
 
-  std::string rpc, http;
-  double ready_seconds = 0; // from the start of the process to its ready line
+  std::string rpc, kafka, http; // "off" where there is none
+  double ready_seconds = 0;     // from the start of the process to its ready line
   child process;
 };
 // The sum over all labels, or over those series that have `label` (queue="commit"). Throws when there is none.

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-SCRIPTS = ["setup", "build", "test", "check", "demo"]
+SCRIPTS = ["setup", "build", "test", "check", "demo", "interop"]
 STUB = os.path.join(ROOT, "tests", "scripts", "stub_pessoa.py")
 
 
@@ -28,7 +28,7 @@ class Every(unittest.TestCase):
                     self.assertTrue(done.stdout.startswith(f"usage: scripts/{name}"), done.stdout)
 
     def test_an_unknown_option_is_a_usage_error(self):
-        for name in ["setup", "build", "demo"]:  # test and check hand theirs to ctest
+        for name in ["setup", "build", "demo", "interop"]:  # test and check hand theirs to ctest
             with self.subTest(name=name):
                 done = run(name, "--no-such-option")
                 self.assertEqual(done.returncode, 2)
