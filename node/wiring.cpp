@@ -291,6 +291,9 @@ void running_node::serve_rpc() {
 
 void running_node::serve_kafka() {
   kafka::service_options service;
+  auto apis = kafka::advertised_apis::limited(settings_.kafka_api_max);
+  PESSOA_ASSERT(apis.ok(), settings_.kafka_api_max); // the settings have read it
+  service.apis = std::move(*apis);
   service.version = services_.version;
   service.log = seams_.log;
   service.counted = &kafka_counters_;
