@@ -68,12 +68,7 @@ std::variant<protocol::create_topic_request, refusal> read(const open_request& r
     if (!count) return refusal{+number::invalid_replica_assignment, count.error()};
     out.partitions = *count;
     out.replicas = 1;
-  } else if (r.x.version < 4) { // which brought the defaults
-    if (in.num_partitions == by_default)
-      return refuse(ec::invalid_partitions, "the number of partitions is missing");
-    if (in.replication_factor == by_default)
-      return refuse(ec::invalid_replication_factor, "the replication factor is missing");
-  }
+  } // Defaults came with version 4 (KIP-464), but Kafka takes them in every version, and kafkajs sends them in 3.
   for (auto& setting : in.configs) {
     if (!setting.value) return refuse(ec::invalid_config, quoted(setting.name) + " has no value");
     out.config[setting.name] = *setting.value;

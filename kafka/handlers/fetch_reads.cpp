@@ -212,6 +212,7 @@ kj::Promise<void> fetch_reads::wait() {
   auto late = to_.after(bounds_.deadline - to_.time().now()).then([this] { late_ = true; });
   return kj::mv(bell->promise)
       .exclusiveJoin(kj::mv(late))
+      .attach(kj::mv(bell)) // also when nobody is there to ring it
       .then([] { return kj::evalLater([] {}); })
       .then([this] { return woken(); });
 }

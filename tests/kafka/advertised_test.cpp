@@ -71,7 +71,9 @@ TEST_CASE("kafka: a cap lowers a maximum, and only within what is advertised", "
   CHECK(versions(apis, api_key::fetch) == version_range{4, 11});
 }
 
-TEST_CASE("kafka: what is advertised can be lowered by a text, and a text that says something else is refused", "[kafka]") {
+TEST_CASE(
+    "kafka: what is advertised can be lowered by a text, and a text that says something else is refused",
+    "[kafka]") {
   auto good = [](std::string_view text) {
     auto made = advertised_apis::limited(text);
     INFO((made.ok() ? std::string{} : to_string(made.error())));
@@ -84,8 +86,9 @@ TEST_CASE("kafka: what is advertised can be lowered by a text, and a text that s
   CHECK(versions(limited, api_key::produce) == version_range{0, 7});
   CHECK_FALSE(limited.find(static_cast<int16_t>(api_key::init_producer_id)).has_value());
   CHECK(versions(limited, api_key::metadata) == versions(advertised_apis{}, api_key::metadata));
-  for (auto text : {"Fetch", "Fetch=", "=11", "Fetch=x", "Fetch=11x", "Fetch=13", "Fetch=3", "Fetch=-1", "Fetch=99999",
-                    "Fetch=11,", ",", "Fetch=11;Produce=7", "Fetsch=11", "ApiVersions=off", "Fetch=off,Fetch=11"}) {
+  for (auto text :
+       {"Fetch", "Fetch=", "=11", "Fetch=x", "Fetch=11x", "Fetch=13", "Fetch=3", "Fetch=-1", "Fetch=99999",
+        "Fetch=11,", ",", "Fetch=11;Produce=7", "Fetsch=11", "ApiVersions=off", "Fetch=off,Fetch=11"}) {
     CAPTURE(text);
     auto refused = advertised_apis::limited(text);
     if (std::string_view{text} == "Fetch=11,") {
@@ -95,7 +98,8 @@ TEST_CASE("kafka: what is advertised can be lowered by a text, and a text that s
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == ec::invalid_config);
   }
-  CHECK(advertised_apis::limited("Fetsch=11").error().message.find("did you mean Fetch?") != std::string::npos);
+  CHECK(advertised_apis::limited("Fetsch=11").error().message.find("did you mean Fetch?")
+        != std::string::npos);
 }
 
 TEST_CASE("kafka: a hidden API is not advertised, and ApiVersions cannot be hidden", "[kafka]") {

@@ -403,6 +403,24 @@ TEST_CASE("kafka: when the memory for answers is full, a fetch is answered empty
   CHECK(c.fetch("t", 0).records->size() == batch_of(1, 5000).size());
 }
 
+TEST_CASE("kafka: a fetch that wants no bytes of any partition waits as long as it was told", "[kafka]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  node_peer c{n};
+  c.create("t");
+  auto asked = parked("t", 0, 500);
+  asked.topics[0].partitions[0].partition_max_bytes = 0;
+  auto slot = c.begin(asked, 11);
+  n.pass(499ms);
+  CHECK_FALSE(slot->got.has_value());
+  n.pass(2ms);
+  REQUIRE(slot->got.has_value());
+  CHECK(first_of(*slot->got).error_code == 0);
+  // The first batch is given even so (KIP-74).
+  c.produce("t", batch_of(1));
+  CHECK_FALSE(first_of(c.get(asked, 11)).records->empty());
+}
+
 TEST_CASE("kafka: a fetch of nothing is answered at once", "[kafka]") {
   one_thread_node n;
   REQUIRE(n.start().ok());

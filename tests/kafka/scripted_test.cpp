@@ -277,6 +277,54 @@ TEST_CASE("kafka: what a fetch reads is counted for as long as the answer lives"
   CHECK(t.s->reserved == 0);
 }
 
+TEST_CASE("kafka: a fetch that wakes when the memory for answers is full is slowed down too", "[kafka]") {
+  stage t;
+  t.s->add_topic("t", 2);
+  kj::Own<kj::PromiseFulfiller<result<actors::fetched>>> parked;
+  t.s->on_fetch = [&](partition_id index,
+                      actors::fetch_command& asked) -> kj::Promise<result<actors::fetched>> {
+    if (asked.bytes_min == 0 || index.value() > 0) {
+      if (asked.bytes_min == 0)
+        return result<actors::fetched>{nothing_at(asked, asked.bytes_max == 0 ? 5 : 0)};
+      return kj::NEVER_DONE;
+    }
+    auto made = kj::newPromiseAndFulfiller<result<actors::fetched>>();
+    parked = kj::mv(made.fulfiller);
+    return kj::mv(made.promise);
+  };
+  auto slot = t.c.begin(fetch_all("t", 2), 11);
+  t.loop.run();
+  REQUIRE_FALSE(slot->got.has_value());
+  parked->fulfill(error{ec::overloaded, "full"});
+  t.loop.run();
+  REQUIRE(slot->got.has_value());
+  CHECK(slot->got->mute > duration{0});
+  auto told = peer::read<fetch_request>(*slot->got, 11).topics.at(0).partitions;
+  CHECK(told.at(0).error_code == 0);
+  CHECK(told.at(0).high_watermark == 5); // asked for, so that it is not taken for the end
+  CHECK(told.at(1).error_code == 0);
+}
+
+TEST_CASE("kafka: the bytes that are missing are shared out among all that are waited for", "[kafka]") {
+  stage t;
+  t.s->add_topic("t", 3);
+  std::vector<size_t> thresholds;
+  t.s->on_fetch = [&](partition_id index,
+                      actors::fetch_command& asked) -> kj::Promise<result<actors::fetched>> {
+    if (asked.bytes_min == 0) return result<actors::fetched>{data_of(asked, index.value() == 1 ? 400 : 0)};
+    thresholds.push_back(asked.bytes_min);
+    return kj::NEVER_DONE;
+  };
+  auto asked = fetch_all("t", 3);
+  asked.min_bytes = 1000;
+  auto slot = t.c.begin(asked, 11);
+  t.loop.run();
+  CHECK(thresholds == std::vector<size_t>{200, 600, 200});
+  t.s->pass(1001ms);
+  REQUIRE(slot->got.has_value());
+  CHECK(peer::read<fetch_request>(*slot->got, 11).topics.at(0).partitions.at(1).records->size() == 400);
+}
+
 TEST_CASE("kafka: an answer that cannot be encoded ends the connection", "[kafka]") {
   stage t;
   auto& route = t.s->add_topic("t", 1);
