@@ -32,7 +32,7 @@ constexpr double gib = 1024.0 * 1024 * 1024;
 constexpr size_t record_bytes = 1024;
 const std::string topic = "fetched";
 // Counts the bytes of batches that did not go out from where the log was read to: copied, rebuilt or compressed anew.
-const std::string changed_metric = "pessoa_kafka_fetched_bytes_moved_total";
+const std::string changed_metric = R"(pessoa_kafka_record_bytes_total{api="fetch",how="moved"})";
 
 struct arguments {
   int rounds = 5;

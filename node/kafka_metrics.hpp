@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// The series of what Kafka's clients are served with: requests refused, and whether record bytes were left where they lay.
-=======
-// The series of the Kafka service: what it was asked, and how record bytes went through it.
->>>>>>> khandle
+// The series of what Kafka's clients are served with: requests refused, and how record bytes went through.
 #pragma once
 
 #include "kafka/server.hpp"
@@ -10,12 +6,8 @@
 
 namespace pessoa::node {
 
-<<<<<<< HEAD
-// pessoa_kafka_...; beside those of the listener (node/node_metrics.hpp).
+// pessoa_kafka_requests_refused_total, pessoa_kafka_record_bytes_total; beside those of the listener
+// (node/node_metrics.hpp). `counted` outlives the handles.
 metric_handles kafka_service_metrics(metrics_registry& registry, const kafka::counters& counted);
-=======
-// pessoa_kafka_requests_total, pessoa_kafka_refused_total, pessoa_kafka_record_bytes_total. `counted` outlives the handles.
-metric_handles kafka_metrics(metrics_registry& registry, const kafka::counters& counted);
->>>>>>> khandle
 
 } // namespace pessoa::node
