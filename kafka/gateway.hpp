@@ -31,6 +31,8 @@ public:
   [[nodiscard]] virtual node_id self() const = 0;
   // Whether a topic comes into being when somebody asks for it to write to it.
   [[nodiscard]] virtual bool auto_create() const = 0;
+  // Of a topic that is created without a number.
+  [[nodiscard]] virtual int32_t default_partitions() const = 0;
   // A place for so many bytes in the node's memory for answers; null when it is full.
   [[nodiscard]] virtual std::shared_ptr<void> reserve_reply(size_t bytes) = 0;
   virtual kj::Promise<void> after(duration span) = 0;

@@ -161,6 +161,7 @@ kj::Promise<result<metadata_index>> front::applied(metadata_index index, uint32_
 
 kj::Promise<result<committed_change>> front::create_topic(protocol::create_topic_request request) {
   auto command = std::make_shared<actors::create_topic_command>();
+  if (request.partitions == -1) request.partitions = node_.default_partitions;
   command->request = std::move(request);
   return change(std::move(command));
 }

@@ -35,6 +35,7 @@ public:
   [[nodiscard]] const clock& time() const override { return *node_.env->time; }
   [[nodiscard]] node_id self() const override { return node_.env->self; }
   [[nodiscard]] bool auto_create() const override { return node_.auto_create; }
+  [[nodiscard]] int32_t default_partitions() const override { return node_.default_partitions; }
   [[nodiscard]] std::shared_ptr<void> reserve_reply(size_t bytes) override;
   kj::Promise<void> after(duration span) override {
     return loop_.timer().afterDelay(span.count() * kj::NANOSECONDS);

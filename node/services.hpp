@@ -20,6 +20,7 @@ struct services {
   std::shared_ptr<byte_budget> replies; // batches that were read and are not on their way to the client yet
   cluster_id cluster;
   bool auto_create = false;
+  int32_t default_partitions = 1;
   std::string version;
 };
 

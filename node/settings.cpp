@@ -115,6 +115,8 @@ const std::vector<row>& rows() {
        set_log_level},
       {{"auto-create", "switch", "", "off", "Whether a topic comes into being when it is first written to."},
        set_switch<&s::auto_create>},
+      {{"default-partitions", "count", "1 to 10000", "1", "Partitions of a topic that is created without a number."},
+       set_count<&s::default_partitions, 1, 10'000>},
       {{"memory-budget", "bytes", "32MiB to 1TiB", "256MiB",
         "Bytes in flight before the node stops reading from clients."},
        set_bytes<&s::memory_budget_bytes, 32ull << 20, 1ull << 40>},

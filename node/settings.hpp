@@ -43,6 +43,7 @@ struct node_settings {
   std::string rack;
   std::string log_level = "info"; // error, warning, info, debug
   bool auto_create = false;       // topics come into being when first written to
+  uint32_t default_partitions = 1; // of a topic that is created without a number
   uint64_t memory_budget_bytes =
       256ull << 20; // for bytes in flight: requests, replies, batches on their way to disk
   uint64_t disk_reserve_bytes = 256ull << 20; // below this much free space writes are refused

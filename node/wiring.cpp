@@ -209,6 +209,7 @@ result<void> running_node::start_actors() {
   services_.gateway = system_->spawn(actors::gateway, &env_, services_.controller);
   services_.cluster = directory_->identity().cluster;
   services_.auto_create = settings_.auto_create;
+  services_.default_partitions = static_cast<int32_t>(settings_.default_partitions);
   services_.version = PESSOA_VERSION;
   caf::anon_send(services_.controller, services_.broker);
   return {};

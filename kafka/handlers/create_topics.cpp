@@ -94,7 +94,7 @@ void describe(const open_request& r, const protocol::create_topic_request& made,
     config = route->config;
     chosen = route->chosen;
   } else {
-    out.num_partitions = made.partitions == by_default ? 1 : made.partitions;
+    out.num_partitions = made.partitions == by_default ? r.x.to().default_partitions() : made.partitions;
     auto nodes =
         static_cast<int32_t>(std::min<size_t>(routes->nodes.size(), protocol::replicas_wanted_default));
     out.replication_factor = static_cast<int16_t>(made.replicas == by_default ? nodes : made.replicas);

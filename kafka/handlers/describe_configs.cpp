@@ -85,7 +85,9 @@ void describe(const exchange& x, const describe_configs_request& asked, const re
   add("broker.id", id, s::broker, t::int32, "the node's number in the cluster");
   if (!known.rack.empty()) add("broker.rack", known.rack, s::broker, t::string, "where the node stands");
   add("node.id", id, s::broker, t::int32, "the node's number in the cluster");
-  add("num.partitions", "1", s::default_value, t::int32, "of a topic that is created without a number");
+  auto partitions = x.to().default_partitions();
+  add("num.partitions", std::to_string(partitions), partitions == 1 ? s::default_value : s::broker, t::int32,
+      "of a topic that is created without a number");
   // What topics have that choose nothing; the same for every node.
   for (auto& setting : show_settings({}, {}, 1))
     add(setting.broker_name, setting.default_value, s::default_value, setting.type, setting.about);

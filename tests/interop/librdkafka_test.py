@@ -42,7 +42,7 @@ exec "$PESSOA_BIN" topic "$verb" "$topic" "${words[@]}"
 
 
 class Librdkafka(Broker):
-    flags = ("--auto-create", "on")
+    flags = ("--auto-create", "on", "--default-partitions", "4")
 
     def test_all_in_scope(self):
         script = self.path("kafka", "bin", "kafka-topics.sh")

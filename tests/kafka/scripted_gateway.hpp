@@ -68,6 +68,7 @@ public:
   const pessoa::clock& time() const override { return s->clock; }
   node_id self() const override { return node_id{1}; }
   bool auto_create() const override { return s->creates; }
+  int32_t default_partitions() const override { return 1; }
   std::shared_ptr<void> reserve_reply(size_t bytes) override {
     if (!s->room) return nullptr;
     s->reserved += bytes;

@@ -61,6 +61,19 @@ TEST_CASE("kafka: -1 asks for the defaults in every version", "[kafka]") {
   CHECK(c.route("t").wanted_replicas == 3);
 }
 
+TEST_CASE("kafka: the number of partitions by default is a setting, and is told", "[kafka]") {
+  one_thread_node n;
+  n.settings.default_partitions = 4;
+  REQUIRE(n.start().ok());
+  node_peer c{n};
+  CHECK(one(c, creation({"t"}, -1, -1)).num_partitions == 4);
+  CHECK(c.route("t").partitions.size() == 4);
+  auto planned = creation({"u"}, -1, -1);
+  planned.validate_only = true;
+  CHECK(one(c, planned).num_partitions == 4);
+  CHECK(one(c, creation({"v"}, 2, -1)).num_partitions == 2);
+}
+
 TEST_CASE("kafka: a topic that cannot be created is refused by itself", "[kafka]") {
   one_thread_node n;
   REQUIRE(n.start().ok());

@@ -43,6 +43,7 @@ struct no_gateway final : kafka::gateway {
   const clock& time() const override { PESSOA_ASSERT(false); }
   node_id self() const override { return node_id{7}; }
   bool auto_create() const override { return false; }
+  int32_t default_partitions() const override { return 1; }
   std::shared_ptr<void> reserve_reply(size_t) override { return nullptr; }
   kj::Promise<void> after(duration) override { return kj::NEVER_DONE; }
   template <class T>
