@@ -98,7 +98,8 @@ struct batch_facts {
 // the stream meets first, invalid_record (inner offsets other than 0..n-1, lying lengths, times before -1, bytes left
 // over) or message_too_large (what expands beyond the limit). Of bit 3 and of a base offset above 0 it has no opinion:
 // stored batches pass it too. Memory: 64 KiB and what a codec takes (compression.hpp); none without a codec.
-result<batch_facts> validate_batch(byte_view data, const batch_limits& limits);
+// When it is a record that is wrong, `wrong_record` gets its index; else it is left alone.
+result<batch_facts> validate_batch(byte_view data, const batch_limits& limits, int32_t* wrong_record = nullptr);
 
 // Reads the records of one batch in order, expanding it under a cap.
 class batch_reader {

@@ -143,15 +143,18 @@ result<void> check_header(const batch_header& h) {
   return {};
 }
 
+constexpr int32_t none_wrong = -1;
+
 // Walks all records and notes what they are. The cursor's own fault, if it has one, is the caller's to
 // report.
 template <class Cursor>
-result<void> check_records(Cursor& in, batch_facts& facts) {
+result<void> check_records(Cursor& in, batch_facts& facts, int32_t& wrong_record) {
   const auto base = facts.header.base_timestamp.value();
   int64_t earliest = std::numeric_limits<int64_t>::max();
   int64_t latest = no_timestamp.value();
   observer seen;
   for (int32_t i = 0; i < facts.header.record_count; ++i) {
+    wrong_record = i;
     if (auto* wrong = walk_record(in, i, seen)) return invalid(record_text(i, wrong));
     int64_t time = 0;
     if (__builtin_add_overflow(base, seen.delta, &time) || time < no_timestamp.value())
@@ -159,15 +162,16 @@ result<void> check_records(Cursor& in, batch_facts& facts) {
     earliest = std::min(earliest, time);
     latest = std::max(latest, time);
   }
+  wrong_record = none_wrong;
   facts.null_key = seen.null_key;
   facts.min_timestamp = timestamp{earliest};
   facts.max_timestamp = timestamp{latest};
   return {};
 }
 
-result<void> check_plain(byte_view records, batch_facts& facts) {
+result<void> check_plain(byte_view records, batch_facts& facts, int32_t& wrong_record) {
   span_cursor in{records};
-  PESSOA_CHECK(check_records(in, facts));
+  PESSOA_CHECK(check_records(in, facts, wrong_record));
   if (in.left() != 0)
     return invalid(std::to_string(in.left()) + " bytes follow the last of "
                    + std::to_string(facts.header.record_count) + " records");
@@ -175,12 +179,16 @@ result<void> check_plain(byte_view records, batch_facts& facts) {
   return {};
 }
 
-result<void> check_compressed(byte_view blob, const codec& with, size_t bytes_max, batch_facts& facts) {
+result<void> check_compressed(byte_view blob, const codec& with, size_t bytes_max, batch_facts& facts,
+                              int32_t& wrong_record) {
   stream_cursor in{with.open(blob), bytes_max};
-  auto checked = check_records(in, facts);
+  auto checked = check_records(in, facts, wrong_record);
   // Reaching the end also makes the codec look at its own checksums.
   bool over = checked.ok() && in.at_end();
-  if (in.fault().code != ec::none) return in.fault();
+  if (in.fault().code != ec::none) {
+    wrong_record = none_wrong; // it is the blob's fault
+    return in.fault();
+  }
   PESSOA_CHECK(std::move(checked));
   if (!over)
     return invalid("bytes follow the last of " + std::to_string(facts.header.record_count) + " records");
@@ -190,7 +198,7 @@ result<void> check_compressed(byte_view blob, const codec& with, size_t bytes_ma
 
 } // namespace
 
-result<batch_facts> validate_batch(byte_view data, const batch_limits& limits) {
+result<batch_facts> validate_batch(byte_view data, const batch_limits& limits, int32_t* wrong_record) {
   if (data.size() > limits.batch_bytes_max)
     return error{ec::message_too_large, "a batch of " + std::to_string(data.size())
                                             + " bytes is above the limit of "
@@ -209,12 +217,16 @@ result<batch_facts> validate_batch(byte_view data, const batch_limits& limits) {
   batch_facts facts;
   facts.header = header;
   auto records = data.subspan(batch_header_size);
+  auto wrong = none_wrong;
+  result<void> checked;
   if (header.codec_number() == 0) {
-    PESSOA_CHECK(check_plain(records, facts));
+    checked = check_plain(records, facts, wrong);
   } else {
     PESSOA_TRY(auto with, find_codec(header.codec()));
-    PESSOA_CHECK(check_compressed(records, *with, limits.decompressed_bytes_max, facts));
+    checked = check_compressed(records, *with, limits.decompressed_bytes_max, facts, wrong);
   }
+  if (wrong_record != nullptr && wrong != none_wrong) *wrong_record = wrong;
+  PESSOA_CHECK(std::move(checked));
   if (header.log_append_time()) facts.min_timestamp = facts.max_timestamp = header.max_timestamp;
   return facts;
 }

@@ -13,20 +13,21 @@ using protocol::acks;
 using outcome = result<protocol::produced>;
 using partition_entry = produce_response::topic::partition;
 
-constexpr int16_t first_with_batch_v2 = 3, first_with_zstd = 7;
+constexpr int16_t first_with_batch_v2 = 3, first_with_zstd = 7, first_with_record_errors = 8;
 // acks=1 waits for this node's disk alone, and a client's timeout is about others: it gets at least this much.
 constexpr int32_t own_disk_ms = 30'000;
 
 struct open_request {
   exchange x;
   produce_request asked;
-  acks level = acks::all;
   instant deadline;
+  std::map<size_t, int32_t> wrong_records; // by place in the request: which record was it
 };
 
 // What the batch says about itself, after every check that needs no partition. Errors: invalid_record,
 // unsupported_compression, and those of validate_batch.
-result<batch_facts> check(const exchange& x, const std::optional<payload>& records, int64_t message_bytes) {
+result<batch_facts> check(const exchange& x, const std::optional<payload>& records, int64_t message_bytes,
+                          int32_t& wrong_record) {
   if (!records || records->empty()) return error{ec::invalid_record, "there is no record batch"};
   auto data = records->view();
   batch_limits limits;
@@ -39,7 +40,7 @@ result<batch_facts> check(const exchange& x, const std::optional<payload>& recor
     return error{ec::invalid_record, "more than one record batch for a partition, or bytes behind it"};
   if (header && header->codec() == compression::zstd && x.version < first_with_zstd)
     return error{ec::unsupported_compression, "zstd needs Produce version 7"};
-  PESSOA_TRY(auto facts, validate_batch(data, limits));
+  PESSOA_TRY(auto facts, validate_batch(data, limits, &wrong_record));
   if (facts.header.base_offset != offset{0})
     return error{ec::invalid_record, "a producer's batch begins at offset 0, this one at "
                                          + std::to_string(facts.header.base_offset.value())};
@@ -55,10 +56,10 @@ result<acks> read_acks(int16_t number) {
 
 result<kj::Promise<outcome>> send(const open_request& r, const produce_request::topic& topic,
                                   const produce_request::topic::partition& in,
-                                  const actors::routing_snapshot& routes) {
+                                  const actors::routing_snapshot& routes, int32_t& wrong_record) {
   auto& x = r.x;
   PESSOA_TRY(auto* route, topic_named(routes, topic.name));
-  PESSOA_TRY(auto facts, check(x, in.records, route->config.max_message_bytes));
+  PESSOA_TRY(auto facts, check(x, in.records, route->config.max_message_bytes, wrong_record));
   PESSOA_TRY(auto level, read_acks(r.asked.acks));
   auto command = std::make_shared<actors::produce_command>();
   auto* at = x.frame.data.get() + (in.records->view().data() - x.frame.data.get());
@@ -78,12 +79,21 @@ partition_entry entry_of(const exchange& x, int32_t index, const outcome& done) 
   out.base_offset = -1;
   if (!done) {
     out.error_code = x.number_of(done.error().code);
-    if (x.version >= 8) out.error_message = client_text(done.error());
+    if (x.version >= first_with_record_errors) out.error_message = client_text(done.error());
     return out;
   }
   out.base_offset = done->base.value();
   out.log_append_time_ms = done->append_time.value();
   out.log_start_offset = done->log_start.value();
+  return out;
+}
+
+partition_entry entry_of(const open_request& r, size_t place, int32_t index,
+                         kj::ArrayPtr<const outcome> outcomes) {
+  auto out = entry_of(r.x, index, outcomes[place]);
+  auto wrong = r.wrong_records.find(place);
+  if (wrong != r.wrong_records.end() && r.x.version >= first_with_record_errors)
+    out.record_errors.push_back({wrong->second, outcomes[place].error().message});
   return out;
 }
 
@@ -100,7 +110,7 @@ answer finish(const open_request& r, kj::ArrayPtr<const outcome> outcomes) {
     auto& entry = out.topics.emplace_back();
     entry.name = topic.name;
     for (auto& partition : topic.partitions)
-      entry.partitions.push_back(entry_of(r.x, partition.index, outcomes[i++]));
+      entry.partitions.push_back(entry_of(r, i++, partition.index, outcomes));
   }
   return reply(r.x, out);
 }
@@ -160,7 +170,9 @@ kj::Promise<answer> produce_handler::handle(exchange x, produce_request asked) {
   auto all = kj::heapArrayBuilder<kj::Promise<outcome>>(count);
   for (auto& topic : r->asked.topics) {
     for (auto& partition : topic.partitions) {
-      auto sent = send(*r, topic, partition, *routes);
+      int32_t wrong_record = -1;
+      auto sent = send(*r, topic, partition, *routes, wrong_record);
+      if (wrong_record >= 0) r->wrong_records.emplace(all.size(), wrong_record);
       all.add(sent ? kj::mv(*sent) : kj::Promise<outcome>{outcome{sent.error()}});
       partition.records.reset(); // the partition's now: it may be stamped on another thread
     }

@@ -35,7 +35,8 @@ TEST_CASE("kafka: a batch is stored as it came, in every version that carries it
     CHECK(told.log_append_time_ms == -1);
     if (version >= 5) CHECK(told.log_start_offset == 0);
     CHECK(told.error_message == std::nullopt);
-    auto back = c.fetch("t", base).records->view();
+    auto fetched = c.fetch("t", base);
+    auto back = fetched.records->view();
     REQUIRE(back.size() == batch.size());
     CHECK(same_bytes(back.subspan(16), byte_view{batch}.subspan(16))); // all but base offset, length, epoch
     base += 3;
@@ -129,6 +130,33 @@ TEST_CASE("kafka: a batch that cannot be stored is refused with Kafka's number",
     }
   }
   CHECK(c.produce("t", fine).base_offset == 3); // only the fine ones are there
+}
+
+TEST_CASE("kafka: the record that is wrong is named, from version 8 on", "[kafka]") {
+  one_thread_node n;
+  REQUIRE(n.start().ok());
+  node_peer c{n};
+  c.create("t");
+  auto wrong = batch_of(5, 0);
+  // Each record of this batch takes the same bytes: length, attributes, time, offset, no key, no value, no headers.
+  auto record_bytes = (wrong.size() - batch_header_size) / 5;
+  wrong[batch_header_size + 3 * record_bytes + 3] ^= 0x40; // the fourth's offset
+  seal_batch(wrong);
+  auto told = c.produce("t", wrong, 0, 8);
+  CHECK(told.error_code == 87);
+  REQUIRE(told.record_errors.size() == 1);
+  CHECK(told.record_errors[0].batch_index == 3);
+  CHECK_THAT(told.record_errors[0].batch_index_error_message.value_or(""), Contains("record 3"));
+  CHECK_THAT(told.error_message.value_or(""), Contains("record 3"));
+  CHECK(c.produce("t", wrong, 0, 7).record_errors.empty());
+  // Where the batch is wrong and no record of it, none is named; nor is one of another partition.
+  CHECK(c.produce("t", spoilt(batch_of(1), 70), 0, 8).record_errors.empty());
+  auto two = node_peer::produce_of("t", batch_of(1), 9);
+  auto& second = two.topics[0].partitions.emplace_back();
+  second.records = payload_of(wrong);
+  auto both = c.ask(two, 8).topics.at(0).partitions;
+  CHECK(both.at(0).record_errors.empty());
+  CHECK(both.at(1).record_errors.size() == 1);
 }
 
 TEST_CASE("kafka: zstd needs a version that knows it, the other codecs do not", "[kafka]") {
