@@ -109,6 +109,7 @@ void add_output(CLI::App& app, bool& json) {
 
 void add_commands(CLI::App& root, invocation& inv) {
   root.require_subcommand(1);
+  add_simulate(root, inv);
   add_start(root, inv);
   add_dev(root, inv);
   add_topic(root, inv);

@@ -30,6 +30,7 @@ void add_dev(CLI::App& root, invocation& inv);
 void add_group(CLI::App& root, invocation& inv);
 void add_produce(CLI::App& parent, invocation& inv);
 void add_profile(CLI::App& root, invocation& inv);
+void add_simulate(CLI::App& root, invocation& inv);
 void add_start(CLI::App& root, invocation& inv);
 void add_topic(CLI::App& root, invocation& inv);
 void add_version(CLI::App& root, invocation& inv);

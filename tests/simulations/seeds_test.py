@@ -86,6 +86,13 @@ class Words(unittest.TestCase):
         self.assertEqual(sim("--nonsense").returncode, 2)
         self.assertEqual(sim("--help").returncode, 0)
 
+    def test_the_command_hands_its_words_on(self):
+        for arguments in (["--seed", "3"], ["--list", "faults"], ["--plant", "nothing"], ["--help"]):
+            with self.subTest(arguments=arguments):
+                own = sim(*arguments)
+                run = subprocess.run([PRODUCT, "simulate", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, text=True)
+                self.assertEqual((run.returncode, run.stdout, run.stderr), (own.returncode, own.stdout, own.stderr))
+
     def test_lists_are_whole(self):
         for name in ("scenarios", "bugs", "checkers", "faults"):
             listed = json.loads(sim("--list", name).stdout)
