@@ -13,9 +13,6 @@ public:
   // Lives as long as the world runs.
   node_checks(world& of, node_place& node);
 
-  // The disk may lie from now on: what was lost is no longer the node's fault.
-  void disk_lies() { disk_lies_ = true; }
-
 private:
   void look(process& ran);
   void look_at_partition(const caf::abstract_actor& actor);
@@ -25,7 +22,6 @@ private:
   durability_check durable_;
   std::map<partition_key, offset> high_watermarks_; // the highest that anybody was shown
   uint64_t life_ = 0;
-  bool disk_lies_ = false;
 };
 
 } // namespace pessoa::sim
