@@ -3,6 +3,7 @@
 #pragma once
 
 #include "persistence/commit_service.hpp"
+#include "persistence/partition_log.hpp"
 #include "persistence/storage_env.hpp"
 #include "schema/ids.hpp"
 #include "schema/seams/clock.hpp"
@@ -32,7 +33,7 @@ struct actor_counters {
 struct environment {
   const clock* time = nullptr;
   random_source* random = nullptr;
-  thread_pool* reads = nullptr;     // fetches, queries, opening, upkeep
+  thread_pool* reads = nullptr; // fetches, queries, opening, upkeep
   persistence::commit_service* commits = nullptr;
   persistence::storage_env* disk = nullptr;
   log_sink* log = nullptr;
@@ -40,9 +41,10 @@ struct environment {
   actor_counters* counters = nullptr;
 
   node_id self{1};
-  bool clean_stop = false;          // the last stop was clean: logs need no scan
-  size_t opens_in_parallel = 8;     // logs being recovered at a time
+  bool clean_stop = false;      // the last stop was clean: logs need no scan
+  size_t opens_in_parallel = 8; // logs being recovered at a time
   duration upkeep_interval = std::chrono::seconds{30};
+  persistence::log_settings logs; // what the topics do not say
 
   // The data directory's partitions (persistence/data_directory.hpp); blocking, safe from several storage threads.
   std::function<result<std::string>(const partition_key&)> create_partition; // its path; ok when it is there

@@ -53,6 +53,14 @@ result<void> set_count(node_settings& s, std::string_view text) {
   return {};
 }
 
+template <auto Member, int64_t MinMs, int64_t MaxMs>
+result<void> set_duration(node_settings& s, std::string_view text) {
+  PESSOA_TRY(s.*Member,
+             parse_duration(text, std::chrono::milliseconds{MinMs}, std::chrono::milliseconds{MaxMs}));
+  return {};
+}
+constexpr int64_t second_ms = 1000, minute_ms = 60 * second_ms, day_ms = 24 * 60 * minute_ms;
+
 result<void> set_data(node_settings& s, std::string_view text) {
   if (text.empty()) return error{ec::invalid_argument, "an empty path"};
   s.data = std::string{text};
@@ -105,7 +113,8 @@ const std::vector<row>& rows() {
       {{"kafka-listen", "host:port", "or off", "127.0.0.1:9092", "The listener for Kafka clients."},
        set_optional_endpoint<&s::kafka_listen>},
       {{"kafka-api-max", "api=version list", "or api=off", "",
-        "Highest versions that Kafka clients are told, for those that stumble over newer ones: Fetch=11,Produce=7."},
+        "Highest versions that Kafka clients are told, for those that stumble over newer ones: "
+        "Fetch=11,Produce=7."},
        set_kafka_api_max},
       {{"http-listen", "host:port", "or off", "127.0.0.1:18882", "The listener for health and metrics."},
        set_optional_endpoint<&s::http_listen>},
@@ -113,22 +122,66 @@ const std::vector<row>& rows() {
        set_text<&s::rack>},
       {{"log-level", "word", "error, warning, info, debug", "info", "How much is logged to stderr."},
        set_log_level},
-      {{"auto-create", "switch", "", "off", "Whether a topic comes into being when it is first written to."},
+      {{"auto-create", "switch", "", "off", "Whether a topic comes into being when it is first written to.",
+        "off", "on"},
        set_switch<&s::auto_create>},
-      {{"default-partitions", "count", "1 to 10000", "1", "Partitions of a topic that is created without a number."},
+      {{"default-partitions", "count", "1 to 10000", "1",
+        "Partitions of a topic that is created without a number.", "1", "7"},
        set_count<&s::default_partitions, 1, 10'000>},
       {{"memory-budget", "bytes", "32MiB to 1TiB", "256MiB",
-        "Bytes in flight before the node stops reading from clients."},
+        "Bytes in flight before the node stops reading from clients.", "32MiB", "4GiB"},
        set_bytes<&s::memory_budget_bytes, 32ull << 20, 1ull << 40>},
-      {{"disk-reserve", "bytes", "0 to 1TiB", "256MiB", "Free space below which writes are refused."},
+      {{"disk-reserve", "bytes", "0 to 1TiB", "256MiB", "Free space below which writes are refused.", "64KiB",
+        "1GiB"},
        set_bytes<&s::disk_reserve_bytes, 0, 1ull << 40>},
-      {{"workers", "count", "0 to 256", "0", "Threads that run actors; 0 is one per core."},
+      // What these three mean by default depends on the machine: simulated nodes draw other values.
+      {{"workers", "count", "0 to 256", "0", "Threads that run actors; 0 is one per core.", "1", "8"},
        set_count<&s::workers, 0, 256>},
-      {{"network-threads", "count", "0 to 64", "0",
-        "Threads that serve connections; 0 is one per two cores."},
+      {{"network-threads", "count", "0 to 64", "0", "Threads that serve connections; 0 is one per two cores.",
+        "1", "4"},
        set_count<&s::network_threads, 0, 64>},
-      {{"io-threads", "count", "1 to 64", "4", "Threads that may block on the disk."},
+      {{"io-threads", "count", "1 to 64", "4", "Threads that may block on the disk.", "1", "16"},
        set_count<&s::io_threads, 1, 64>},
+      // -- connections ---
+      {{"connections-max", "count", "8 to 1000000", "10000",
+        "Connections of one listener; who comes above that is turned away.", "24", "1000000"},
+       set_count<&s::connections_max, 8, 1'000'000>},
+      {{"connections-per-address-max", "count", "1 to 1000000", "2000", "The same, from one address.", "8",
+        "1000000"},
+       set_count<&s::connections_per_address_max, 1, 1'000'000>},
+      {{"slow-reader-deadline", "duration", "100ms to 1d", "30s",
+        "A peer that does not take its answers for so long is cut.", "2s", "1h"},
+       set_duration<&s::slow_reader_deadline, 100, day_ms>},
+      {{"idle-deadline", "duration", "1s to 365d", "10m",
+        "A Kafka connection on which nothing is asked for so long is closed.", "1s", "1d"},
+       set_duration<&s::idle_deadline, second_ms, 365 * day_ms>},
+      // -- logs ---
+      {{"upkeep-interval", "duration", "10ms to 1d", "30s",
+        "How often retention runs, idle files are closed and free space is looked at.", "200ms", "60s"},
+       set_duration<&s::upkeep_interval, 10, day_ms>},
+      {{"opens-in-parallel", "count", "1 to 1000", "8", "Logs that are recovered side by side at a start.",
+        "1", "100"},
+       set_count<&s::opens_in_parallel, 1, 1000>},
+      {{"journal-from-logs", "count", "1 to 1000000", "4",
+        "Logs written to at once from which on one journal is synced in the place of each log's files.", "1",
+        "1000000"},
+       set_count<&s::journal_from_logs, 1, 1'000'000>},
+      {{"journal-max", "bytes", "16KiB to 1TiB", "256MiB",
+        "Journal beyond which it waits for its logs to be synced, so that it can be cut.", "16KiB", "16GiB"},
+       set_bytes<&s::journal_bytes_max, 16ull << 10, 1ull << 40>},
+      {{"index-interval", "bytes", "512 to 1GiB", "64KiB",
+        "Bytes of a log from one entry of its index to the next.", "512", "1GiB"},
+       set_bytes<&s::index_interval_bytes, 512, 1ull << 30>},
+      {{"producer-snapshot-interval", "bytes", "1KiB to 1GiB", "64KiB",
+        "Bytes of a log that a start may have to read to know its idempotent producers.", "1KiB", "1GiB"},
+       set_bytes<&s::producer_snapshot_bytes, 1 << 10, 1ull << 30>},
+      {{"producers-max", "count", "8 to 1000000", "10000",
+        "Idempotent producers that a partition remembers; the longest idle one makes room.", "12", "1000000"},
+       set_count<&s::producers_max, 8, 1'000'000>},
+      // Shorter than a client repeats, it would forget what it must still know.
+      {{"producer-expiry", "duration", "3m to 3650d", "1d",
+        "An idempotent producer that has been idle for so long is forgotten.", "3m", "3650d"},
+       set_duration<&s::producer_expiry, 3 * minute_ms, 3650 * day_ms>},
   };
   return table;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "schema/result.hpp"
+#include "schema/seams/clock.hpp"
 
 #include <cstdint>
 #include <map>
@@ -41,8 +42,8 @@ struct node_settings {
   std::string kafka_api_max; // as kafka::advertised_apis::limited() reads it, and has read it
   std::optional<endpoint> http_listen = endpoint{"127.0.0.1", 18882}; // nullopt: off
   std::string rack;
-  std::string log_level = "info"; // error, warning, info, debug
-  bool auto_create = false;       // topics come into being when first written to
+  std::string log_level = "info";  // error, warning, info, debug
+  bool auto_create = false;        // topics come into being when first written to
   uint32_t default_partitions = 1; // of a topic that is created without a number
   uint64_t memory_budget_bytes =
       256ull << 20; // for bytes in flight: requests, replies, batches on their way to disk
@@ -50,6 +51,24 @@ struct node_settings {
   uint32_t workers = 0;                       // threads that run actors; 0: one per core
   uint32_t network_threads = 0;               // 0: one per two cores, at least one
   uint32_t io_threads = 4;                    // threads that may block on the disk
+
+  // -- connections ---
+  uint32_t connections_max = 10'000; // of one listener; who comes above that is turned away
+  uint32_t connections_per_address_max = 2'000;
+  duration slow_reader_deadline =
+      std::chrono::seconds{30};                      // a peer that leaves its answers for so long is cut
+  duration idle_deadline = std::chrono::minutes{10}; // Kafka's connections.max.idle.ms, for Kafka's clients
+
+  // -- logs ---
+  duration upkeep_interval = std::chrono::seconds{30};
+  uint32_t opens_in_parallel = 8;
+  uint32_t journal_from_logs = 4;
+  uint64_t journal_bytes_max = 256ull << 20;
+  uint64_t index_interval_bytes = 64 << 10;
+  uint64_t producer_snapshot_bytes = 64 << 10;
+  uint32_t producers_max = 10'000;
+  duration producer_expiry = std::chrono::hours{24};
+  friend bool operator==(const node_settings&, const node_settings&) = default;
 };
 
 struct setting_info {
@@ -58,6 +77,8 @@ struct setting_info {
   std::string_view range;        // "or off"; empty when the type says it all
   std::string_view default_text; // empty: none
   std::string_view about;        // one sentence
+  // The ends between which simulated nodes draw it, beside the default; empty: they do not.
+  std::string_view tiny, huge;
 };
 // In the order in which help and documents show them.
 const std::vector<setting_info>& setting_table();
@@ -75,7 +96,7 @@ struct settings_sources {
 struct loaded_settings {
   node_settings settings;
   std::map<std::string, std::string>
-      origin;                        // setting -> "--listen", "PESSOA_LISTEN", "node.toml" or "default"
+      origin; // setting -> "--listen", "PESSOA_LISTEN", "node.toml" or "default"
   std::vector<std::string>
       warnings; // PESSOA_ variables that are not settings, listeners that are not built yet
 };

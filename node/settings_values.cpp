@@ -60,6 +60,27 @@ result<uint64_t> parse_bytes(std::string_view text, uint64_t min, uint64_t max) 
   return value;
 }
 
+result<duration> parse_duration(std::string_view text, duration min, duration max) {
+  struct unit {
+    std::string_view name;
+    std::chrono::milliseconds span;
+  };
+  using namespace std::chrono_literals;
+  static constexpr unit units[] = {{"ms", 1ms}, {"s", 1s}, {"m", 1min}, {"h", 1h}, {"d", 24h}};
+  for (auto& u : units) {
+    if (!text.ends_with(u.name)) continue;
+    auto count = parse_count(text.substr(0, text.size() - u.name.size()), 0, 1ull << 32);
+    if (!count) continue;
+    // Ten years and more do not fit into nanoseconds for long.
+    if (*count > static_cast<uint64_t>(std::chrono::milliseconds{24h * 3660} / u.span))
+      return bad("too long");
+    duration value = u.span * static_cast<int64_t>(*count);
+    if (value < min || value > max) return bad("out of its range");
+    return value;
+  }
+  return bad("not a duration such as 250ms, 10s, 5m, 2h or 7d");
+}
+
 result<std::string> parse_host(std::string_view text) {
   if (text.starts_with('[') && text.ends_with(']') && text.size() > 2) text = text.substr(1, text.size() - 2);
   if (!host_characters(text, ":%")) return bad("not a host name or address");

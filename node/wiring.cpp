@@ -24,6 +24,19 @@ namespace {
 constexpr size_t commit_threads = 4;      // they wait for the disk, side by side
 constexpr size_t messages_per_turn = 300; // CAF's default is unlimited: a busy actor would keep its worker
 
+persistence::log_settings log_settings_of(const node_settings& settings) {
+  persistence::log_settings out;
+  out.index_interval_bytes = static_cast<int64_t>(settings.index_interval_bytes);
+  out.producer_snapshot_bytes = settings.producer_snapshot_bytes;
+  out.producers_max = settings.producers_max;
+  out.producer_expiry_ms = settings.producer_expiry / std::chrono::milliseconds{1};
+  return out;
+}
+
+connection_limits connection_limits_of(const node_settings& settings) {
+  return {settings.connections_max, settings.connections_per_address_max};
+}
+
 } // namespace
 
 running_node::running_node(const node_settings& settings, node_seams seams)
@@ -92,6 +105,8 @@ result<void> running_node::open_directory() {
   commit_pool_ = seams_.make_pool(commit_threads, "pessoa-commit");
   persistence::commit_settings commit;
   commit.reserve_bytes = settings_.disk_reserve_bytes;
+  commit.journal_from_logs = settings_.journal_from_logs;
+  commit.journal_bytes_max = settings_.journal_bytes_max;
   PESSOA_TRY(commits_, persistence::commit_service::open(*seams_.disk, directory_->journal_path(),
                                                          *commit_pool_, *seams_.time, commit));
 
@@ -105,6 +120,9 @@ result<void> running_node::open_directory() {
   env_.counters = &counters_;
   env_.self = directory_->identity().node;
   env_.clean_stop = clean;
+  env_.opens_in_parallel = settings_.opens_in_parallel;
+  env_.upkeep_interval = settings_.upkeep_interval;
+  env_.logs = log_settings_of(settings_);
   env_.create_partition = [this](const partition_key& key) {
     std::lock_guard guard{directory_mutex_};
     return directory_->create_partition(key);
@@ -278,6 +296,8 @@ void running_node::serve_rpc() {
                                              : "the Kafka protocol is served on " + kafka_address_;
   options.connection.filter.http_hint =
       http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;
+  options.connections = connection_limits_of(settings_);
+  options.connection.slow_reader_deadline = settings_.slow_reader_deadline;
   rpc_listener_hooks hooks;
   hooks.refused = [this](const std::string& peer, const error& why) {
     seams_.log->info("rpc", peer + " was turned away: " + to_string(why));
@@ -301,6 +321,9 @@ void running_node::serve_kafka() {
   if (!settings_.advertise.empty())
     service.advertised = host_port{settings_.advertise, kafka_socket_->port()};
   kafka_listener_options options;
+  options.connections = connection_limits_of(settings_);
+  options.connection.slow_reader_deadline = settings_.slow_reader_deadline;
+  options.connection.idle_deadline = settings_.idle_deadline;
   options.connection.rpc_hint = "pessoa speaks to " + std::to_string(rpc_->port());
   options.connection.http_hint =
       http_address_.empty() ? std::string{"HTTP is off"} : "HTTP is served on " + http_address_;

@@ -120,7 +120,9 @@ void group_commit::run_round(const std::shared_ptr<round>& now) {
 
 std::optional<error> group_commit::short_of_space(uint64_t bytes) const {
   auto space = env_.space(directory_);
+  if (PESSOA_PLANT("reserve_not_kept")) return {};
   std::lock_guard lock{mutex_};
+  if (PESSOA_PLANT("full_disk_never_ends") && refusing_) return refusing_;
   // Who cannot say how much is free has not said that it is too little: a write that does not fit tells itself.
   if (!space.ok()) {
     space_.reset();
@@ -142,6 +144,7 @@ void group_commit::check_space(round& now) {
   auto refused = short_of_space(2 * bytes); // segments and journal
   {
     std::lock_guard lock{mutex_};
+    if (refusing_ && !refused) PESSOA_PROBE("full_disk_ended");
     refusing_ = refused;
     probed_ = time_.now();
   }
@@ -150,6 +153,7 @@ void group_commit::check_space(round& now) {
       now.to_commit.push_back(&r);
       continue;
     }
+    PESSOA_PROBE("full_disk_refused");
     now.own.push_back(&r);
     r.outcome = {*refused, r.log->generation()};
     r.log.reset();
@@ -188,7 +192,9 @@ void group_commit::probe_space() const {
   std::lock_guard lock{mutex_};
   probing_ = false;
   probed_ = time_.now();
-  if (!refused) refusing_.reset();
+  if (refused) return;
+  if (refusing_) PESSOA_PROBE("full_disk_ended");
+  refusing_.reset();
 }
 
 // -- the files path ---

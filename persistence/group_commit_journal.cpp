@@ -47,6 +47,7 @@ void group_commit::run_journal(round& now) {
       r.log->note_durable_in_journal(entries[i].record.end);
       r.outcome.durable_end = entries[i].record.end;
     } else {
+      PESSOA_PROBE("journal_failed");
       sync(r); // the journal is over, the segments are not
     }
   }

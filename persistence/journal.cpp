@@ -77,6 +77,7 @@ result<uint64_t> journal::write(std::vector<entry>& round) {
     for (auto& entry : round)
       if (entry.record.kind == journal_kind::frames) to->holds[entry.record.key] = true;
   }
+  PESSOA_PROBE("journal_written");
   PESSOA_CHECK(to->open->write_at(to->size, parts));
   if (!PESSOA_PLANT("skip_journal_sync")) PESSOA_CHECK(to->open->sync());
   std::lock_guard lock{mutex_};
@@ -165,6 +166,7 @@ result<bool> journal::step() {
   PESSOA_CHECK(env_.remove_file(path(oldest->number)));
   PESSOA_CHECK(env_.sync_directory(directory_));
   std::lock_guard lock{mutex_};
+  PESSOA_PROBE("journal_trimmed");
   previous_bytes_ = oldest->size;
   bytes_ -= oldest->size;
   files_.pop_front();

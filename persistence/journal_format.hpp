@@ -25,6 +25,10 @@ namespace pessoa::persistence {
 
 inline constexpr size_t journal_file_header_size = 32;
 inline constexpr size_t journal_record_header_size = 80;
+// Each life of a node numbers its files from the next multiple of this, its series. A life removes its own oldest files
+// first; those of an earlier one stay as long as a log that may need them could not be opened. So files may be missing
+// between two series, and never within one.
+inline constexpr uint64_t journal_series_files = 1u << 20;
 
 enum class journal_kind : uint16_t {
   frames = 1,

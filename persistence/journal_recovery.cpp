@@ -31,6 +31,13 @@ std::optional<std::vector<frame_view>> frames_in(byte_view data, const partition
 
 constexpr size_t claims_chunk = 1u << 20;
 
+uint64_t series_of(uint64_t number) { return number / journal_series_files; }
+
+// Whether `next` was begun when `number` was the newest: the one after it, or the first of the next series.
+bool follows(uint64_t next, uint64_t number) {
+  return next == number + 1 || next == (series_of(number) + 1) * journal_series_files;
+}
+
 } // namespace
 
 result<journal_recovery> journal_recovery::read(storage_env& env, std::string directory) {
@@ -42,17 +49,21 @@ result<journal_recovery> journal_recovery::read(storage_env& env, std::string di
     if (auto number = parse_journal_file_name(name)) found.numbers_.push_back(*number);
   std::sort(found.numbers_.begin(), found.numbers_.end());
   for (size_t i = 0; i < found.numbers_.size(); ++i) {
-    // Files go oldest first, each durably: one that is missing between two was not removed by us.
-    if (i > 0 && found.numbers_[i] != found.numbers_[i - 1] + 1) found.doubt(found.numbers_[i - 1] + 1, 0);
-    // Of all but the newest, the file after says how much was durable.
+    // Files of a series go oldest first, each durably: one that is missing between two of it was not removed by us.
+    bool new_series = i > 0 && series_of(found.numbers_[i]) != series_of(found.numbers_[i - 1]);
+    if (PESSOA_PLANT("one_series_of_journals")) new_series = false;
+    if (i > 0 && !new_series && found.numbers_[i] != found.numbers_[i - 1] + 1)
+      found.doubt(found.numbers_[i - 1] + 1, 0);
+    // Of all but the newest, the file after says how much was durable, if it was begun after this one.
     std::optional<uint64_t> durable;
-    if (i + 1 < found.numbers_.size()) {
+    if (i + 1 < found.numbers_.size() && follows(found.numbers_[i + 1], found.numbers_[i])) {
       PESSOA_TRY(auto after, found.read_header(found.numbers_[i + 1]));
       if (after) durable = after->previous_bytes;
     }
     PESSOA_CHECK(found.read_file(found.numbers_[i], durable));
   }
-  if (!found.numbers_.empty()) found.next_number_ = found.numbers_.back() + 1;
+  if (!found.numbers_.empty())
+    found.next_number_ = (series_of(found.numbers_.back()) + 1) * journal_series_files;
   return found;
 }
 

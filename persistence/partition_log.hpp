@@ -53,7 +53,8 @@ struct log_settings {
   int64_t producer_expiry_ms = 24 * 3600 * 1000;
   bool may_use_reserve = false; // the metadata log: on a full disk topics can still be deleted
 
-  static log_settings from(const topic_config& config);
+  // With what a topic says in the place of what is here.
+  [[nodiscard]] log_settings with(const topic_config& config) const;
 };
 
 // What opening found and did; for the log line, /metrics and the coverage probes.

@@ -1,6 +1,7 @@
 #include "persistence/producer_snapshots.hpp"
 
 #include "persistence/log_files.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 
@@ -47,7 +48,11 @@ std::pair<offset, producer_table> producer_snapshots::load(offset end, bool& los
     if (*at > end) continue;
     auto data = read_whole_file(env_, path(*at), snapshot_bytes_max);
     auto table = data.ok() ? producer_table::decode(*data) : result<producer_table>{data.error()};
-    if (table.ok()) return {*at, std::move(*table)};
+    if (table.ok()) {
+      PESSOA_PROBE("producers_from_snapshot");
+      return {*at, std::move(*table)};
+    }
+    PESSOA_PROBE("snapshot_damaged");
     lost = true;
   }
   return {offset{0}, producer_table{}};

@@ -3,6 +3,7 @@
 #include "persistence/frame.hpp"
 #include "schema/crc32c.hpp"
 #include "schema/endian.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 
@@ -202,10 +203,13 @@ void segment_index::flush_locked() {
   }
   auto* f = file_to_write();
   if (!f) return;
-  if (f->write_at(header_size + in_file_ * entry_size, byte_view{data}).ok())
+  auto written = f->write_at(header_size + in_file_ * entry_size, byte_view{data});
+  if (written.ok()) {
     in_file_ = entries_.size();
-  else
-    broken_ = true;
+    return;
+  }
+  if (written.error().code == ec::disk_full) PESSOA_PROBE("no_space_on_index");
+  broken_ = true;
 }
 
 void segment_index::sync() {

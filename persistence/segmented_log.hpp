@@ -141,7 +141,8 @@ private:
   result<void> add_segment(offset base);
   struct mark; // what append can go back to
   result<void> undo(const mark& before);
-  result<void> save_state();
+  result<void> save_state() { return save_state(state_); }
+  result<void> save_state(const log_state& state);
   result<void> save_epochs_if_new();
   result<offset> sync_segments();
   void note_replay(const frame_header& frame);

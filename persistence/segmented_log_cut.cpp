@@ -10,9 +10,9 @@
 
 namespace pessoa::persistence {
 
-result<void> segmented_log::save_state() {
+result<void> segmented_log::save_state(const log_state& state) {
   if (PESSOA_PLANT("skip_state_file")) return {};
-  return replace_file(env_, directory_ + "/state", state_.encode());
+  return replace_file(env_, directory_ + "/state", state.encode());
 }
 
 // -- truncate ---
@@ -131,18 +131,16 @@ result<uint64_t> segmented_log::remove_before(offset start) {
   if (start == log_end() && runs_.back().facts.size > 0)
     if (auto rolled = roll(); !rolled.ok())
       return rolled.error().code == ec::disk_full ? rolled.error() : fail(rolled.error());
-  auto before = state_.log_start;
+  // Nobody sees it before it is durable. If saving fails, either may hold after a crash, and both are true.
+  auto moved = state_;
+  moved.log_start = start;
+  if (auto saved = save_state(moved); !saved.ok())
+    return saved.error().code == ec::disk_full ? saved.error() : fail(saved.error());
   {
     std::lock_guard lock{facts_};
     state_.log_start = start;
   }
-  if (auto saved = save_state(); !saved.ok()) {
-    {
-      std::lock_guard lock{facts_};
-      state_.log_start = before; // which of the two holds after a crash is not known, and both are true
-    }
-    return saved.error().code == ec::disk_full ? saved.error() : fail(saved.error());
-  }
+  PESSOA_PROBE("records_removed_from_the_start");
   shape.lock();
   uint64_t freed = 0;
   while (runs_.size() > 1 && runs_.front().facts.end <= start) {

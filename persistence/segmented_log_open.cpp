@@ -13,8 +13,8 @@ constexpr size_t small_file_bytes_max = 16u << 20;
 
 } // namespace
 
-log_settings log_settings::from(const topic_config& config) {
-  log_settings s;
+log_settings log_settings::with(const topic_config& config) const {
+  auto s = *this;
   s.segment_bytes = config.segment_bytes;
   s.segment_ms = config.segment_ms;
   s.retention_ms = config.retention_ms;
@@ -58,11 +58,17 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
   producers_loaded_ = true;
   report.clean = clean;
   // Nothing goes before all is looked at: what was lost must look the same to the next start.
-  if (failed_) return {};
+  if (clean) PESSOA_PROBE("opened_clean");
+  if (failed_) PESSOA_PROBE("loss_reported");
+  if (failed_ && !PESSOA_PLANT("tidy_up_after_loss")) {
+    release_files();
+    return {};
+  }
   if (clean) PESSOA_CHECK(snapshots_.remove_above(log_end_));
   if (!clean) PESSOA_CHECK(sync_recovered());
   durable_end_ = synced_end_ = log_end_;
   if (state_.truncating) {
+    PESSOA_PROBE("truncation_resumed");
     auto& index = runs_.back().file->index();
     index.set_durable_mark(log_end_);
     index.sync();
@@ -164,6 +170,7 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
     return {};
   }
   // Its index is lost or late: the headers say what it should have said.
+  PESSOA_PROBE("index_rebuilt");
   report.index_rebuilt = true;
   index.keep(0);
   sealed.facts.end = sealed.file->base();
@@ -253,7 +260,7 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
       start = {entry->position, entry->at, std::nullopt};
     PESSOA_TRY(auto file, r.file->file());
     auto replay = [&](const frame_view& view, uint64_t, byte_view) {
-      if (view.header.base < from) return true;
+      if (view.header.base < from + (PESSOA_PLANT("snapshot_off_by_one") ? 1 : 0)) return true;
       table.apply(view.batch, view.header.append_time);
       note_replay(view.header);
       return true;

@@ -85,7 +85,8 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
     if (!synced) {
       synced = std::max(view.header.synced_end, from.known);
       // What an unfinished truncation takes may be synced: the scan has to meet the place where it begins.
-      if (state_.truncating) synced = std::min(*synced, state_.truncated_to);
+      if (state_.truncating && !PESSOA_PLANT("scan_behind_truncation"))
+        synced = std::min(*synced, state_.truncated_to);
       from.known = *synced;
     }
     if (entries[i].at > *synced) continue;
@@ -303,6 +304,7 @@ result<void> segmented_log::settle(scan found, uint64_t file_size, const journal
   auto& active = runs_.back();
   PESSOA_TRY(auto file, active.file->file());
   if (found.end.position < file_size) {
+    PESSOA_PROBE("torn_tail_cut");
     PESSOA_CHECK(file->truncate(found.end.position));
     report.torn_bytes_cut = file_size - found.end.position;
     touched_ = true;
@@ -319,6 +321,7 @@ result<void> segmented_log::settle(scan found, uint64_t file_size, const journal
   // The frames to come must not claim more than what is known: nothing is synced yet.
   durable_end_ = std::max(synced_end_, std::min(claimed, log_end_));
   if (!from_journal.empty()) {
+    PESSOA_PROBE("journal_replayed");
     PESSOA_CHECK(append(from_journal));
     written_.clear();
     report.frames_from_journal = from_journal.size();

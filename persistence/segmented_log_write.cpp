@@ -30,6 +30,8 @@ result<void> segmented_log::usable() const {
 }
 
 error segmented_log::fail(error cause) {
+  PESSOA_PROBE("log_failed");
+  if (PESSOA_PLANT("failed_log_goes_on")) return error{ec::disk_full, cause.message};
   std::lock_guard lock{facts_};
   if (!failed_) failed_ = error{ec::storage_failed, named() + " takes no more writes: " + cause.message};
   return *failed_;
@@ -72,7 +74,10 @@ result<void> segmented_log::append(const std::vector<frame_input>& frames) {
   auto failing = [&](error cause) -> error {
     // A full disk is no broken disk: what was begun is taken back, and the log goes on when there is space
     // again.
-    if (cause.code == ec::disk_full && undo(before).ok()) return cause;
+    if (cause.code == ec::disk_full && undo(before).ok()) {
+      PESSOA_PROBE("write_undone");
+      return cause;
+    }
     return fail(std::move(cause));
   };
   std::span<batch_to_write> rest{batches};
@@ -203,6 +208,11 @@ bool segmented_log::must_roll(size_t frame_bytes, timestamp append_time) const {
 }
 
 result<void> segmented_log::roll() {
+  PESSOA_PROBE("segment_rolled");
+  {
+    std::lock_guard lock{facts_};
+    if (synced_end_ < log_end_) PESSOA_PROBE("roll_with_unsynced_data");
+  }
   PESSOA_TRY([[maybe_unused]] auto synced, sync_segments());
   auto& sealed = runs_.back();
   auto& facts = sealed.facts;
@@ -254,6 +264,7 @@ void segmented_log::snapshot_producers() {
   }
   // Only a start pays for a snapshot that could not be written.
   if (!snapshots_.write(log_end_, producers_).ok()) return;
+  PESSOA_PROBE("producers_saved");
   unsnapshot_bytes_ = replay_bytes_ = 0;
   snapshot_end_ = log_end_;
   tail_.index_next = true;
@@ -286,7 +297,10 @@ result<offset> segmented_log::sync_segments() {
   }
   PESSOA_CHECK(save_epochs_if_new());
   PESSOA_TRY(auto file, active->file());
-  if (!PESSOA_PLANT("skip_segment_sync")) PESSOA_CHECK(file->sync());
+  if (auto synced = PESSOA_PLANT("skip_segment_sync") ? result<void>{} : file->sync(); !synced.ok()) {
+    PESSOA_PROBE("sync_failed");
+    return synced.error();
+  }
   {
     std::lock_guard lock{facts_};
     if (generation != state_.generation) return synced_end_; // truncated meanwhile: it synced what is left

@@ -60,8 +60,9 @@ std::string show_number(const topic_config& config) {
 }
 
 template <auto Member, int64_t Low, int64_t High>
-row number(std::string_view name, std::string_view type, std::string_view about) {
-  return {{name, type, about}, set_number<Member, Low, High>, show_number<Member>};
+row number(std::string_view name, std::string_view type, std::string_view about, std::string_view tiny,
+           std::string_view huge) {
+  return {{name, type, about, tiny, huge}, set_number<Member, Low, High>, show_number<Member>};
 }
 
 constexpr std::string_view create_time = "CreateTime";
@@ -148,28 +149,35 @@ const std::vector<row>& rows() {
        [](const t&) { return std::string{"producer"}; }},
       fixed<one, one>("flush.messages", "one of 1", "every record that is acknowledged has been synced"),
       number<&t::max_message_bytes, 1024, message_bytes_max>(
-          "max.message.bytes", "bytes", "the largest batch accepted, compressed as it comes"),
+          "max.message.bytes", "bytes", "the largest batch accepted, compressed as it comes", "8192",
+          "7340032"),
       number<&t::message_timestamp_after_max_ms, 0, no_maximum>(
-          "message.timestamp.after.max.ms", "ms", "how far in the future a record's time may lie"),
+          "message.timestamp.after.max.ms", "ms", "how far in the future a record's time may lie", "600000",
+          "9223372036854775807"),
       number<&t::message_timestamp_before_max_ms, 0, no_maximum>(
-          "message.timestamp.before.max.ms", "ms", "how far in the past a record's time may lie"),
+          "message.timestamp.before.max.ms", "ms", "how far in the past a record's time may lie", "600000",
+          "9223372036854775807"),
       {{"message.timestamp.type", "one of CreateTime, LogAppendTime",
         "whose clock dates a record: the producer's or the node's"},
        set_timestamp_type,
        show_timestamp_type},
       number<&t::min_insync_replicas, 0, 32767>(
           "min.insync.replicas", "int",
-          "replicas that must have synced an acks=all record (0: follows the factor)"),
+          "replicas that must have synced an acks=all record (0: follows the factor)", "1", "32767"),
       fixed<off, on>("preallocate", "one of false", "segments grow with what is written to them"),
       number<&t::retention_bytes, -1, no_maximum>(
-          "retention.bytes", "bytes", "a partition's size above which its oldest segments go (-1: no limit)"),
+          "retention.bytes", "bytes", "a partition's size above which its oldest segments go (-1: no limit)",
+          "20000", "1099511627776"),
       number<&t::retention_ms, -1, no_maximum>("retention.ms", "ms",
-                                               "the age at which a segment goes (-1: it stays for ever)"),
+                                               "the age at which a segment goes (-1: it stays for ever)",
+                                               "4000", "315360000000"),
       // Kafka 4 wants 1 MiB at least; smaller segments let people watch retention at work.
       number<&t::segment_bytes, 16 << 10, int32_highest>(
-          "segment.bytes", "bytes", "a new segment begins before one would exceed this size"),
+          "segment.bytes", "bytes", "a new segment begins before one would exceed this size", "16384",
+          "2147483647"),
       number<&t::segment_ms, 1, no_maximum>("segment.ms", "ms",
-                                            "a new segment begins when the first batch of one is this old"),
+                                            "a new segment begins when the first batch of one is this old",
+                                            "500", "315360000000"),
       fixed<off, on>("unclean.leader.election.enable", "one of false",
                      "a replica that may lack acknowledged records never leads"),
   };

@@ -15,11 +15,11 @@ namespace pessoa {
 enum class timestamp_type : uint8_t { create_time, log_append_time };
 
 struct topic_config {
-  int64_t retention_ms = 7ll * 24 * 3600 * 1000;        // -1: for ever
-  int64_t retention_bytes = -1;                         // per partition; -1: no limit
-  int64_t segment_bytes = 1ll << 30;                    // a segment is rolled before it would exceed this
-  int64_t segment_ms = 7ll * 24 * 3600 * 1000;          // or when its first batch is older than this
-  int64_t max_message_bytes = 1 << 20;                  // of one batch, compressed as it comes
+  int64_t retention_ms = 7ll * 24 * 3600 * 1000; // -1: for ever
+  int64_t retention_bytes = -1;                  // per partition; -1: no limit
+  int64_t segment_bytes = 1ll << 30;             // a segment is rolled before it would exceed this
+  int64_t segment_ms = 7ll * 24 * 3600 * 1000;   // or when its first batch is older than this
+  int64_t max_message_bytes = 1 << 20;           // of one batch, compressed as it comes
   timestamp_type message_timestamp_type = timestamp_type::create_time;
   int64_t message_timestamp_before_max_ms = INT64_MAX;  // how far in the past a record's time may lie
   int64_t message_timestamp_after_max_ms = 3600 * 1000; // how far in the future
@@ -38,6 +38,8 @@ struct topic_config_key {
   std::string_view name;
   std::string_view type;  // "ms", "bytes", "int", "one of CreateTime, LogAppendTime"
   std::string_view about; // one sentence
+  // The ends between which simulated topics draw it, beside the default; empty: they do not.
+  std::string_view tiny{}, huge{};
 };
 const std::vector<topic_config_key>& topic_config_keys();
 

@@ -2,6 +2,7 @@
 
 #include "actors/replica/replica.hpp"
 #include "actors/type_ids.hpp"
+#include "schema/plants.hpp"
 
 #include <caf/send.hpp>
 
@@ -20,7 +21,7 @@ void broker_state::start(environment* env) {
 
 void broker_state::committed(const metadata_committed& update) {
   // The logs are being closed: neither a new topic nor a deletion may begin anything. The next start reads them again.
-  if (stopping_) return;
+  if (stopping_ && !PESSOA_PLANT("open_while_stopping")) return;
   auto index = update.last - static_cast<int64_t>(update.records.size()) + 1;
   for (auto& record : update.records) {
     apply(record, index);
@@ -76,7 +77,8 @@ void broker_state::reconcile(const topic_state& topic, partition_id index) {
   }
   if (entry.replica == nullptr || entry.removing) return;
   self->send(entry.replica, std::make_shared<settings_change>(settings_change{topic.settings}));
-  if (registered_ && wanted.leader == env_->self && wanted.epoch > entry.asked_epoch) {
+  bool may_lead = registered_ || PESSOA_PLANT("lead_unregistered");
+  if (may_lead && wanted.leader == env_->self && wanted.epoch > entry.asked_epoch) {
     entry.asked_epoch = wanted.epoch;
     self->send(entry.replica, std::make_shared<lead_command>(lead_command{wanted.epoch}));
   }
@@ -99,7 +101,7 @@ void broker_state::open_next() {
     ++opening_;
     // What a failed attempt left behind was no clean stop.
     bool clean = env_->clean_stop && !found->second.again;
-    env_->reads->post([env = env_, key, settings = persistence::log_settings::from(topic->settings), clean,
+    env_->reads->post([env = env_, key, settings = env_->logs.with(topic->settings), clean,
                        me = broker_actor{self}] {
       persistence::recovery_report report;
       auto open_log = [&]() -> result<std::unique_ptr<persistence::partition_log>> {
@@ -149,6 +151,7 @@ void broker_state::opened(log_opened& message) {
 }
 
 void broker_state::reopened(const partition_key& key, hosted& entry) {
+  PESSOA_PROBE("log_opened_late");
   entry.failure.reset();
   env_->counters->replicas_offline.fetch_sub(1, std::memory_order_relaxed);
   env_->log->info("broker", to_string(key) + " is open now");
@@ -165,8 +168,10 @@ void broker_state::reopened(const partition_key& key, hosted& entry) {
 void broker_state::remove(const partition_key& key, hosted& entry) {
   if (entry.removing) return;
   entry.partition = nullptr;
-  if (entry.opening && entry.replica == nullptr && std::find(to_open_.begin(), to_open_.end(), key) == to_open_.end())
+  if (entry.opening && entry.replica == nullptr
+      && std::find(to_open_.begin(), to_open_.end(), key) == to_open_.end())
     return; // its log is being opened right now: opened() comes back here
+  PESSOA_PROBE("topic_deleted");
   std::erase(to_open_, key);
   entry.opening = false;
   entry.removing = true;
@@ -195,7 +200,8 @@ void broker_state::stop_replica(const partition_key& key, hosted& entry, bool re
 
 void broker_state::leading(const partition_leading& message) {
   auto found = hosted_.find(message.key);
-  if (found == hosted_.end() || found->second.removing || message.epoch <= found->second.leading_epoch) return;
+  if (found == hosted_.end() || found->second.removing || message.epoch <= found->second.leading_epoch)
+    return;
   found->second.leading_epoch = message.epoch;
   found->second.partition = message.partition;
   dirty_.insert(message.key.topic);
@@ -215,7 +221,7 @@ void broker_state::failed(const replica_failed& message) {
 void broker_state::gone(const replica_gone& message) {
   if (message.problem) {
     env_->log->warn("broker", "closing " + to_string(message.key) + ": " + to_string(*message.problem));
-    stop_clean_ = false;
+    stop_clean_ = PESSOA_PLANT("clean_though_failed");
   }
   auto found = hosted_.find(message.key);
   PESSOA_ASSERT(found != hosted_.end(), to_string(message.key));
@@ -234,21 +240,23 @@ void broker_state::remove_deleted_leftovers() {
   std::shared_ptr<void> ended{nullptr, [me = broker_actor{self}](void*) {
                                 caf::anon_send(me, std::make_shared<leftovers_removed>());
                               }};
-  env_->reads->post(
-      [env = env_, deleted = deleted_, known = image_, give_up = leftovers_, ended = std::move(ended)] {
-        auto keys = env->list_partitions();
-        if (!keys) return env->log->warn("broker", to_string(keys.error()));
-        for (auto& key : *keys) {
-          if (*give_up) return;
-          if (deleted.count(key.topic) > 0) {
-            if (auto gone = env->delete_partition(key); !gone)
-              env->log->warn("broker", to_string(gone.error()));
-          } else if (known.find(key.topic) == nullptr) {
-            env->log->warn("broker", "no record of the metadata log explains the directory of partition "
-                                         + to_string(key) + ": left as it is");
-          }
-        }
-      });
+  env_->reads->post([env = env_, deleted = deleted_,
+                     known = PESSOA_PLANT("delete_unknown_partitions") ? protocol::metadata_image{} : image_,
+                     give_up = leftovers_, ended = std::move(ended)] {
+    auto keys = env->list_partitions();
+    if (!keys) return env->log->warn("broker", to_string(keys.error()));
+    for (auto& key : *keys) {
+      if (*give_up) return;
+      bool remove = PESSOA_PLANT("delete_unknown_partitions") && known.find(key.topic) == nullptr;
+      if (remove || deleted.count(key.topic) > 0) {
+        PESSOA_PROBE("deletion_finished_by_a_start");
+        if (auto gone = env->delete_partition(key); !gone) env->log->warn("broker", to_string(gone.error()));
+      } else if (known.find(key.topic) == nullptr) {
+        env->log->warn("broker", "no record of the metadata log explains the directory of partition "
+                                     + to_string(key) + ": left as it is");
+      }
+    }
+  });
 }
 
 void broker_state::leftovers_gone() {
@@ -338,14 +346,14 @@ void broker_state::wait_all_ready(const ptr<all_ready_wait>& wait) {
 
 void broker_state::check_ready() {
   // What a stop has left unopened is not ready: who heard so would remove the journal that holds its last records.
-  if (stopping_) return;
+  if (stopping_ && !PESSOA_PLANT("ready_while_stopping")) return;
   // Who hears that all is ready goes by the routes: they must say so first (publish() comes back here).
   if (publish_pending_ || ready_waits_.empty() || !caught_up_ || opening_ > 0 || !to_open_.empty()) return;
   ready_replicas ready;
   for (auto& [key, entry] : hosted_) {
     if (!entry.failure && !entry.removing && entry.asked_epoch != entry.leading_epoch) return;
     ++ready.hosted;
-    if (entry.failure) ++ready.failed;
+    if (entry.failure && !PESSOA_PLANT("ready_without_all")) ++ready.failed;
   }
   for (auto& wait : std::exchange(ready_waits_, {}))
     wait->reply->answer(ready);
@@ -370,7 +378,7 @@ void broker_state::upkeep() {
   std::erase_if(index_waits_, [now](const ptr<index_wait>& wait) {
     if (wait->deadline > now) return false;
     wait->reply->answer(error{ec::timed_out, "the node has not applied metadata index "
-                                               + std::to_string(wait->index.value()) + " in time"});
+                                                 + std::to_string(wait->index.value()) + " in time"});
     return true;
   });
 }
@@ -379,6 +387,7 @@ void broker_state::stop(const ptr<broker_stop>& command) {
   PESSOA_ASSERT(!stopping_);
   stopping_ = command;
   if (leftovers_ != nullptr) *leftovers_ = true;
+  if (!to_open_.empty()) PESSOA_PROBE("stopped_while_opening");
   // What was never opened is as the last life left it.
   if (!to_open_.empty() && !env_->clean_stop) stop_clean_ = false;
   for (auto& key : std::exchange(to_open_, {})) {

@@ -1,6 +1,7 @@
 #include "actors/controller/controller_state.hpp"
 
 #include "actors/type_ids.hpp"
+#include "schema/plants.hpp"
 
 #include <caf/send.hpp>
 
@@ -15,7 +16,8 @@ void controller_state::start(environment* env, metadata_log opened, cluster_crea
   metadata_index index{0};
   for (auto& record : history_) {
     if (auto applied = image_.apply(record, index); !applied)
-      return env_->fatal("metadata record " + std::to_string(index.value()) + ": " + to_string(applied.error()));
+      return env_->fatal("metadata record " + std::to_string(index.value()) + ": "
+                         + to_string(applied.error()));
     ++index;
   }
   first_ = std::move(first);
@@ -66,8 +68,7 @@ std::optional<controller_state::records> controller_state::decide(command& next)
     std::visit([&](auto& m) { m->reply->answer(*why); }, next);
     return std::nullopt;
   }
-  if (auto* m = std::get_if<ptr<create_topic_command>>(&next))
-    return decide_creation(**m);
+  if (auto* m = std::get_if<ptr<create_topic_command>>(&next)) return decide_creation(**m);
   if (auto* m = std::get_if<ptr<alter_topic_command>>(&next))
     return checked(protocol::alter_topic((*m)->request, image_), (*m)->reply);
   if (auto* m = std::get_if<ptr<delete_topic_command>>(&next))
@@ -95,18 +96,20 @@ void controller_state::propose(records proposal) {
   }
   auto frame = encode_proposal(proposal, log_->log_end(), epoch_, env_->time->wall());
   proposed_ = std::move(proposal);
-  env_->commits->commit(log_, {std::move(frame)}, [me = controller_actor{self}](persistence::commit_outcome outcome) {
-    caf::anon_send(me, std::make_shared<metadata_commit_done>(metadata_commit_done{std::move(outcome)}));
-  });
+  env_->commits->commit(
+      log_, {std::move(frame)}, [me = controller_actor{self}](persistence::commit_outcome outcome) {
+        caf::anon_send(me, std::make_shared<metadata_commit_done>(metadata_commit_done{std::move(outcome)}));
+      });
 }
 
 void controller_state::commit_finished(const metadata_commit_done& done) {
   PESSOA_ASSERT(proposed_.has_value());
   auto committed = std::move(*proposed_);
   proposed_.reset();
-  if (!done.outcome.durable_end) {
+  if (!done.outcome.durable_end && !PESSOA_PLANT("ignore_failed_metadata")) {
     auto& why = done.outcome.durable_end.error();
-    if (why.code != ec::disk_full || log_->failed()) return env_->fatal("the metadata log failed: " + to_string(why));
+    if (why.code != ec::disk_full || log_->failed())
+      return env_->fatal("the metadata log failed: " + to_string(why));
     answer_failed(why);
     // The cluster has not begun: who waits for it hears why, and the next command tries again.
     if (history_.empty())
@@ -116,7 +119,8 @@ void controller_state::commit_finished(const metadata_commit_done& done) {
   }
   for (auto& record : committed)
     fold(record);
-  PESSOA_ASSERT(image_.last().value() + 1 == done.outcome.durable_end->value(), image_.last(), *done.outcome.durable_end);
+  PESSOA_ASSERT(image_.last().value() + 1 == done.outcome.durable_end->value(), image_.last(),
+                *done.outcome.durable_end);
   for (auto& broker : brokers_)
     self->send(broker, std::make_shared<metadata_committed>(metadata_committed{committed, image_.last()}));
   answer_committed(committed, image_.last());
@@ -126,7 +130,8 @@ void controller_state::commit_finished(const metadata_commit_done& done) {
 void controller_state::fold(const metadata_record& record) {
   metadata_index index{static_cast<int64_t>(history_.size())};
   if (auto applied = image_.apply(record, index); !applied)
-    return env_->fatal("metadata record " + std::to_string(index.value()) + ": " + to_string(applied.error()));
+    return env_->fatal("metadata record " + std::to_string(index.value()) + ": "
+                       + to_string(applied.error()));
   history_.push_back(record);
 }
 

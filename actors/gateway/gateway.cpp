@@ -2,6 +2,7 @@
 
 #include "actors/supervision.hpp"
 #include "actors/type_ids.hpp"
+#include "schema/plants.hpp"
 
 #include <caf/send.hpp>
 
@@ -25,7 +26,7 @@ void gateway_state::hand_out() {
     auto request = std::move(waiting_.front());
     waiting_.pop_front();
     request->reply->answer(next_);
-    next_ = pessoa::producer_id{next_.value() + 1};
+    if (!PESSOA_PLANT("give_an_id_twice") || left_ % 2 == 0) next_ = pessoa::producer_id{next_.value() + 1};
     --left_;
   }
   if (!waiting_.empty()) ask_for_block();
@@ -36,8 +37,10 @@ void gateway_state::ask_for_block() {
   auto arrived = [me = gateway_actor{self}](result<protocol::producer_id_block> block) {
     caf::anon_send(me, std::make_shared<producer_ids_arrived>(producer_ids_arrived{std::move(block)}));
   };
-  auto reply = make_responder<protocol::producer_id_block>(arrived, {ec::leader_not_available, "there is no controller"});
-  self->send(controller_, std::make_shared<allocate_producer_ids_command>(allocate_producer_ids_command{std::move(reply)}));
+  auto reply = make_responder<protocol::producer_id_block>(
+      arrived, {ec::leader_not_available, "there is no controller"});
+  self->send(controller_, std::make_shared<allocate_producer_ids_command>(
+                              allocate_producer_ids_command{std::move(reply)}));
 }
 
 void gateway_state::ids_arrived(const producer_ids_arrived& message) {
@@ -57,8 +60,8 @@ gateway_actor::behavior_type gateway(gateway_actor::stateful_pointer<gateway_sta
   supervise(self, env, "gateway");
   self->state.start(env, std::move(controller));
   return {
-    [self](const ptr<producer_id_request>& m) { self->state.producer_id(m); },
-    [self](const ptr<producer_ids_arrived>& m) { self->state.ids_arrived(*m); },
+      [self](const ptr<producer_id_request>& m) { self->state.producer_id(m); },
+      [self](const ptr<producer_ids_arrived>& m) { self->state.ids_arrived(*m); },
   };
 }
 

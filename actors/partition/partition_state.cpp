@@ -1,6 +1,7 @@
 #include "actors/partition/partition_state.hpp"
 
 #include "actors/type_ids.hpp"
+#include "schema/plants.hpp"
 
 #include <caf/send.hpp>
 
@@ -26,7 +27,7 @@ void partition_state::start(partition_options options) {
   begin.epoch = options.epoch;
   begin.log_start = log_->log_start();
   begin.log_end = log_->log_end();
-  begin.producers = log_->producers();
+  if (!PESSOA_PLANT("no_dedup_after_restart")) begin.producers = log_->producers();
   begin.settings.config = options.config;
   leader_.emplace(std::move(begin));
   env_->counters->leaderships.fetch_add(1, std::memory_order_relaxed);
@@ -56,7 +57,8 @@ void partition_state::abandon(const ptr<fetch_command>& command) {
   if (found == open_.end()) return; // answered, or being read
   auto* open = std::get_if<ptr<fetch_command>>(&found->second.command);
   if (open == nullptr || *open != command) return;
-  leader_->forget_fetch(found->first);
+  PESSOA_PROBE("fetch_abandoned");
+  if (!PESSOA_PLANT("keep_abandoned_fetch")) leader_->forget_fetch(found->first);
   open_.erase(found);
 }
 
@@ -215,10 +217,10 @@ void partition_state::perform(answer_fetch& answer) {
 // -- the log: one job at a time ---
 
 void partition_state::next_job() {
-  if (committing_ || upkeep_running_) return;
-  if (new_config_) log_->apply(persistence::log_settings::from(*std::exchange(new_config_, std::nullopt)));
-  if ((upkeep_due_ || !waiting_deletes_.empty()) && !log_->failed()) {
-    delete_waiting();
+  if ((committing_ && !PESSOA_PLANT("two_commits_in_flight")) || upkeep_running_) return;
+  if (new_config_) log_->apply(env_->logs.with(*std::exchange(new_config_, std::nullopt)));
+  if (!PESSOA_PLANT("writes_go_first") || waiting_.empty()) {
+    if (!log_->failed()) delete_waiting();
     if (!upkeep_running_ && std::exchange(upkeep_due_, false)) look_after();
   }
   if (!upkeep_running_) write_waiting();
@@ -242,9 +244,10 @@ void partition_state::commit_finished(const commit_done& done) {
   // A stale generation speaks of a log that was truncated since (failures R25).
   if (outcome.generation != log_->generation()) return carry_out({});
   if (outcome.durable_end) return carry_out(leader_->committed(*outcome.durable_end));
+  if (PESSOA_PLANT("ignore_failed_append")) return carry_out(leader_->committed(leader_->log_end()));
   auto why = outcome.durable_end.error();
   // What was decided behind the failed write was never handed over.
-  waiting_.clear();
+  if (!PESSOA_PLANT("write_behind_a_refusal")) waiting_.clear();
   waiting_bytes_ = 0;
   if (why.code == ec::disk_full && !log_->failed())
     return carry_out(leader_->refused(why, log_->log_end(), log_->producers()));
@@ -267,8 +270,9 @@ void partition_state::upkeep() {
 }
 
 void partition_state::look_after() {
-  if (auto start = log_->retention_start(env_->time->wall(), leader_->high_watermark()))
-    return move_start(*start, nullptr);
+  auto start =
+      log_->failed() ? std::nullopt : log_->retention_start(env_->time->wall(), leader_->high_watermark());
+  if (start) return move_start(*start, nullptr);
   // An idle log holds no open file, and is not asked again to close what is closed.
   if (std::exchange(used_since_upkeep_, false) || !std::exchange(files_open_, false)) return;
   run_upkeep([log = log_]() -> result<uint64_t> { return log->release_files(), uint64_t{0}; }, nullptr);
@@ -306,8 +310,9 @@ void partition_state::delete_waiting() {
 void partition_state::move_start(offset before, responder_ptr<offset> reply) {
   upkeep_running_ = true;
   used_since_upkeep_ = files_open_ = true; // a new segment may be opened
-  // Readers must not be promised what is about to go: the start moves first, the files follow.
-  carry_out(leader_->start_moved(before));
+  // The log moves first, durably: a start that was told to anybody must not go back when the node dies. Until the leader
+  // hears of it, what reads below is refused by the log itself.
+  if (PESSOA_PLANT("tell_the_start_early")) carry_out(leader_->start_moved(before));
   run_upkeep([log = log_, before] { return log->remove_before(before); }, std::move(reply));
 }
 
@@ -331,9 +336,12 @@ void partition_state::upkeep_finished(const upkeep_done& done) {
                     to_string(leader_->key()) + ": the log start cannot be moved: " + to_string(why));
     return carry_out({});
   }
+  if (*done.freed_bytes > 0 && !done.reply) PESSOA_PROBE("segment_removed_by_retention");
+  if (*done.freed_bytes > 0 && done.reply) PESSOA_PROBE("segment_removed_by_request");
   env_->counters->retention_bytes.fetch_add(*done.freed_bytes, std::memory_order_relaxed);
+  auto moved = leader_->start_moved(log_->log_start());
   if (done.reply) done.reply->answer(log_->log_start());
-  carry_out({});
+  carry_out(std::move(moved));
 }
 
 // -- time and end ---
@@ -341,7 +349,7 @@ void partition_state::upkeep_finished(const upkeep_done& done) {
 void partition_state::tick() {
   // They arrive in the order of their times. One that comes for a deadline that has passed asks for no other while a
   // later one is on its way: else every early deadline would leave one more clock ticking.
-  if (!ticks_.empty()) ticks_.erase(ticks_.begin());
+  if (!ticks_.empty() && !PESSOA_PLANT("tick_still_awaited")) ticks_.erase(ticks_.begin());
   carry_out(leader_->tick(env_->time->now(), env_->time->wall()));
 }
 
@@ -350,6 +358,8 @@ void partition_state::schedule_tick() {
   if (!due || (!ticks_.empty() && *ticks_.begin() <= *due)) return;
   ticks_.insert(*due);
   auto now = env_->time->now();
+  if (PESSOA_PLANT("wall_clock_for_timeout"))
+    now = instant{} + std::chrono::milliseconds{env_->time->wall().value()};
   self->delayed_send(self, *due > now ? *due - now : duration{0}, tick_atom::value);
 }
 

@@ -54,6 +54,8 @@ struct partition_state {
   // -- for who looks on, between two messages ---
   // The rules of the epoch; null before start().
   [[nodiscard]] const protocol::partition_leader* leader() const { return leader_ ? &*leader_ : nullptr; }
+  // The first broken invariant in words, those of the rules included; nullopt when all hold. Requires: start().
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
 
 private:
   struct open_request {

@@ -53,6 +53,12 @@ struct client_config {
   static result<client_config> from(const settings& settings);
 };
 
+// The ends between which simulated clients draw a setting, beside the default; for those that are drawn.
+struct setting_ends {
+  std::string_view name, tiny, usual, huge;
+};
+std::vector<setting_ends> settings_to_draw();
+
 // The text of one value, checked and in its canonical form ("beginning" becomes "earliest").
 // Errors: invalid_config.
 result<std::string> check_setting(std::string_view key, std::string_view value);

@@ -1,6 +1,7 @@
 #include "client/core/fetch_plan.hpp"
 
 #include "schema/assert.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 
@@ -171,6 +172,7 @@ fetch_plan::effect fetch_plan::fetch_answered(uint64_t id, const result<fetched>
         p.dead = true;
         return {false, true};
       }
+      PESSOA_PROBE("reader_reset");
       troubles_.add(to_string(at) + ": " + to_string(answer.error()));
       auto place = reset_place();
       restart(p);
@@ -242,6 +244,7 @@ fetch_plan::effect fetch_plan::failed(part& p, const topic_partition& at, const 
     p.dead = true;
     return {false, true};
   }
+  if (step == next_step::doubt && PESSOA_PLANT("skip_one_on_reconnect")) ++p.fetch_next;
   p.not_before = now + settings_.backoff.pause(++p.failures, random);
   return {step != next_step::repeat, false};
 }

@@ -1,6 +1,7 @@
 #include "client/core/partition_queue.hpp"
 
 #include "schema/assert.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 
@@ -128,7 +129,7 @@ void partition_queue::expire(instant now, const std::optional<error>& hindrance,
     if (b->outcome || now < b->created + settings_.delivery_timeout) break; // in order of creation
     if (hindrance && b->in_flight == 0) b->causes.add(*hindrance);
     if (b->in_flight != 0) b->causes.add("attempt " + std::to_string(b->attempts) + " has no answer yet");
-    bool doubt = b->floated || b->in_flight != 0;
+    bool doubt = (b->floated || b->in_flight != 0) && !PESSOA_PLANT("late_means_not_stored");
     error why{ec::timed_out, name_ + ": " + std::to_string(b->count)
                                  + " records were not acknowledged within "
                                  + std::to_string(milliseconds(settings_.delivery_timeout)) + " ms"
@@ -151,7 +152,7 @@ void partition_queue::settle() {
   bool copies = false;
   for (auto& b : batches_) {
     if (b->outcome || !b->attempted) continue;
-    if (b->in_flight != 0 || b->in_doubt) return;
+    if ((b->in_flight != 0 || b->in_doubt) && !PESSOA_PLANT("renumber_in_flight")) return;
     copies = copies || b->floated;
   }
   for (auto& b : batches_) {
@@ -164,7 +165,9 @@ void partition_queue::settle() {
     }
     b->attempted = b->after_earlier = b->floated = false;
   }
-  if (copies || hole_floats_) {
+  PESSOA_PROBE("sequences_settled");
+  if ((copies || hole_floats_) && !PESSOA_PLANT("keep_id_with_copies")) {
+    PESSOA_PROBE("producer_id_given_up");
     identity_.reset();
     acknowledged_ = false;
   } else {
@@ -229,8 +232,10 @@ void partition_queue::stamp(batch& b, const batch_identity& identity) {
 partition_queue::actions partition_queue::answered(uint64_t attempt, const result<stored>& answer,
                                                    bool maybe_done, instant now, random_source& random) {
   actions out;
-  auto at = std::find_if(batches_.begin(), batches_.end(),
-                         [&](const auto& b) { return attempt != 0 && b->in_flight == attempt; });
+  auto at = std::find_if(batches_.begin(), batches_.end(), [&](const auto& b) {
+    if (PESSOA_PLANT("answer_to_the_wrong_request")) return b->in_flight != 0;
+    return attempt != 0 && b->in_flight == attempt;
+  });
   if (at == batches_.end()) return out;
   (*at)->in_flight = 0;
   if (answer.ok())
@@ -242,6 +247,7 @@ partition_queue::actions partition_queue::answered(uint64_t attempt, const resul
 }
 
 void partition_queue::accept(batch& b, const stored& at) {
+  if (b.attempts > 1) PESSOA_PROBE("retry_acknowledged");
   failures_ = 0;
   b.outcome = at;
   if (!settings_.idempotent) return;
@@ -262,6 +268,7 @@ void partition_queue::refuse(batch& b, const error& e, bool maybe_done, instant 
   if (step == next_step::doubt && !maybe_done) step = next_step::refresh;
   switch (step) {
   case next_step::doubt:
+    PESSOA_PROBE("connection_lost_with_requests");
     if (!settings_.idempotent) {
       b.floated = true;
       error why{ec::unknown_result,
@@ -270,6 +277,7 @@ void partition_queue::refuse(batch& b, const error& e, bool maybe_done, instant 
       return;
     }
     b.in_doubt = b.floated = true;
+    if (PESSOA_PLANT("retry_as_new")) b.attempted = false;
     [[fallthrough]];
   case next_step::refresh:
     out.want_metadata = true;
@@ -278,7 +286,7 @@ void partition_queue::refuse(batch& b, const error& e, bool maybe_done, instant 
     pause(now, random);
     return;
   case next_step::give_up:
-    if (!b.floated)
+    if (!b.floated || PESSOA_PLANT("forget_the_doubt"))
       fail(b, e);
     else
       fail(b, {ec::unknown_result,

@@ -13,19 +13,20 @@
 namespace pessoa::client {
 
 // Pauses that double from `first` to `max`, each up to a fifth longer or shorter so that many clients do not
-// come back in step after an outage.
+// come back in step after an outage. None is shorter than `least`, whatever is set: a client without pauses would come back
+// thousands of times a second.
 struct backoff_policy {
+  static constexpr duration least = std::chrono::milliseconds{1};
   duration first{};
   duration max{};
 
   // Before repetition number `failures` (from 1).
   [[nodiscard]] duration pause(uint32_t failures, random_source& random) const {
-    duration base = first;
-    for (uint32_t i = 1; i < failures && base < max; ++i)
+    auto base = std::max(first, least), longest = std::max(max, least);
+    for (uint32_t i = 1; i < failures && base < longest; ++i)
       base *= 2;
-    base = std::min(base, max);
+    base = std::min(base, longest);
     auto fifth = base.count() / 5;
-    if (fifth == 0) return base;
     return base - duration{fifth}
            + duration{static_cast<int64_t>(random.below(static_cast<uint64_t>(2 * fifth)))};
   }

@@ -99,10 +99,12 @@ kj::Promise<void> engine::pause(uint32_t failures) {
   return loop().timer().afterDelay(wait.count() * kj::NANOSECONDS);
 }
 
-kj::Promise<void> engine::change_or_pause() {
+kj::Promise<void> engine::change_or_pause(uint32_t failures) {
+  // Those whose pause was over before anything changed.
+  std::erase_if(change_waiters_, [](auto& waiter) { return !waiter->isWaiting(); });
   auto pair = kj::newPromiseAndFulfiller<void>();
   change_waiters_.push_back(kj::mv(pair.fulfiller));
-  return pair.promise.exclusiveJoin(pause(1));
+  return pair.promise.exclusiveJoin(pause(failures));
 }
 
 // -- the control link ---

@@ -161,6 +161,7 @@ private:
     link_role role = link_role::consume;
     topic_partition at;
     leader_question<T> ask_at;
+    uint32_t rounds = 0; // also those that found nobody to ask
   };
   using got_link = result<std::shared_ptr<link>>;
 
@@ -190,7 +191,7 @@ private:
   kj::Promise<result<T>> leader_again_or_end(std::shared_ptr<asking_leader<T>> state, const error& e) {
     auto end = judge_question(true, e, state->what, state->attempts, state->causes, state->deadline);
     if (end) return result<T>{*end};
-    return change_or_pause().then([this, state] { return ask_leader_once<T>(state); });
+    return change_or_pause(++state->rounds).then([this, state] { return ask_leader_once<T>(state); });
   }
   template <class T>
   kj::Promise<result<T>> ask_once(std::shared_ptr<asking<T>> state) {
@@ -218,7 +219,8 @@ private:
   std::optional<error> judge_question(bool always, const error& e, const std::string& what, uint32_t attempts,
                                       cause_list& causes, instant deadline) const;
   kj::Promise<void> pause(uint32_t failures);
-  kj::Promise<void> change_or_pause();
+  // Over when the metadata has changed, at the latest after the pause before repetition number `failures`.
+  kj::Promise<void> change_or_pause(uint32_t failures);
   struct metadata_question {
     std::vector<std::string> names;
     bool all = false;

@@ -2,6 +2,7 @@
 
 #include "client/rpc/wire_words.hpp"
 #include "schema/limits.hpp"
+#include "schema/plants.hpp"
 #include "schema/topic_config.hpp"
 #include "schema/wire/convert.hpp"
 
@@ -233,6 +234,7 @@ std::vector<producer_engine::sink_ptr> producer_engine::all_sinks() {
     std::lock_guard topic_lock{entry.second->mutex};
     all.insert(all.end(), entry.second->partitions.begin(), entry.second->partitions.end());
   }
+  if (PESSOA_PLANT("order_of_addresses")) std::sort(all.begin(), all.end());
   return all;
 }
 
@@ -512,8 +514,13 @@ void producer_engine::take_metadata() {
     }
     for (auto at = requested_.begin(); at != requested_.end();) {
       if (auto* known = cache.topic(at->first))
-        topics_.emplace(at->first, make_topic(*known)); // never in place of one that has records
-      else if (auto* missing = cache.missing(at->first); missing && at->second)
+        // Never in place of one that has records.
+        if (PESSOA_PLANT("replace_a_topic_in_use"))
+          topics_.insert_or_assign(at->first, make_topic(*known));
+        else
+          topics_.emplace(at->first, make_topic(*known));
+      else if (auto* missing = cache.missing(at->first);
+               missing && (at->second || PESSOA_PLANT("old_word_on_a_topic")))
         refused_.insert_or_assign(at->first, *missing);
       else {
         ++at;

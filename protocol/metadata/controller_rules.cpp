@@ -1,6 +1,7 @@
 #include "protocol/metadata/controller_rules.hpp"
 
 #include "schema/limits.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -198,7 +199,9 @@ result<metadata_records> register_node(const node_registered& registration, cons
       auto& partition = topic.partitions[i];
       if (partition.leader != r.node) continue;
       PESSOA_ASSERT(partition.epoch.value() < std::numeric_limits<int32_t>::max(), topic.name, i);
-      out.push_back(partition_changed{id, partition_id{static_cast<int32_t>(i)}, r.node, partition.epoch + 1,
+      PESSOA_PROBE("epoch_bumped");
+      auto epoch = PESSOA_PLANT("no_epoch_bump") ? partition.epoch : partition.epoch + 1;
+      out.push_back(partition_changed{id, partition_id{static_cast<int32_t>(i)}, r.node, epoch,
                                       partition.replicas, partition.isr});
     }
   }

@@ -1,6 +1,7 @@
 #include "protocol/metadata/metadata_image.hpp"
 
 #include "schema/limits.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -91,7 +92,8 @@ result<void> metadata_image::take(const producer_ids_allocated& r, metadata_inde
   if (r.next <= next_producer_id_) {
     return wrong("producer ids up to ", r.next, " are handed out again, ", next_producer_id_, " is the next");
   }
-  next_producer_id_ = r.next;
+  PESSOA_PROBE("producer_ids_allocated");
+  if (!PESSOA_PLANT("reuse_producer_ids")) next_producer_id_ = r.next;
   return {};
 }
 

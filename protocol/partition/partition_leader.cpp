@@ -1,6 +1,7 @@
 #include "protocol/partition/partition_leader.hpp"
 
 #include "protocol/partition/append_checks.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -43,7 +44,9 @@ result<void> partition_leader::check_epoch(const std::optional<leader_epoch>& kn
             text("this node's leadership of ", to_string(key_), " in epoch ", epoch_, " is over")};
   }
   if (!known || *known == epoch_) return {};
+  if (PESSOA_PLANT("skip_epoch_check")) return {};
   if (*known < epoch_) {
+    PESSOA_PROBE("stale_epoch_refused");
     return {ec::fenced_leader_epoch,
             text("leader epoch ", *known, " of ", to_string(key_), " is over; it is ", epoch_)};
   }
@@ -54,6 +57,7 @@ result<void> partition_leader::check_epoch(const std::optional<leader_epoch>& kn
 result<void> partition_leader::check_room(size_t bytes) const {
   // Whatever the bound, one batch may always wait: else a low bound would refuse it for ever.
   if (waiting_.empty() || waiting_.bytes() + bytes <= settings_.waiting_bytes_max) return {};
+  PESSOA_PROBE("overloaded");
   return {ec::overloaded, text(waiting_.bytes(), " bytes wait for the disk in ", to_string(key_),
                                ", at most ", settings_.waiting_bytes_max, " may")};
 }
@@ -70,11 +74,18 @@ effects partition_leader::produce(const produce_input& input, instant now, times
   if (failure_) return refuse(*failure_);
   // Before the topic's checks, unlike Kafka: what is in the log is in the log, also when the settings have
   // changed since.
-  if (auto* original = find_duplicate(producers_, header)) return repeat(input, *original);
+  if (auto* original = find_duplicate(producers_, header); original && !PESSOA_PLANT("no_dedup"))
+    return repeat(input, *original);
   if (auto checked = check_append(input.facts, settings_.config, wall); !checked.ok())
     return refuse(checked.error());
-  if (auto checked = refused_.check(header, now); !checked.ok()) return refuse(checked.error());
-  if (auto checked = admit(producers_, header); !checked.ok()) return refuse(checked.error());
+  if (auto checked = refused_.check(header, now); !checked.ok() && !PESSOA_PLANT("accept_sequence_gaps")) {
+    PESSOA_PROBE("held_behind_a_refusal");
+    return refuse(checked.error());
+  }
+  if (auto checked = admit(producers_, header); !checked.ok() && !PESSOA_PLANT("accept_sequence_gaps")) {
+    PESSOA_PROBE("out_of_order_refused");
+    return refuse(checked.error());
+  }
   if (auto checked = check_room(waiting_produce::bookkeeping_bytes + header.size()); !checked.ok()) {
     if (input.level != acks::none) refused_.note(header, ec::overloaded, now, settings_.producers_max);
     return refuse(checked.error());
@@ -111,6 +122,8 @@ effects partition_leader::append(const produce_input& input, timestamp wall) {
 }
 
 effects partition_leader::repeat(const produce_input& input, const producer_batch& original) {
+  PESSOA_PROBE("dedup_hit");
+  if (original.last_offset < begin_) PESSOA_PROBE("dedup_hit_after_restart");
   if (original.last_offset < high_watermark_) {
     return {answer_produce{input.id, produced{original.first_offset, original.time, log_start_, true}}};
   }
@@ -119,6 +132,7 @@ effects partition_leader::repeat(const produce_input& input, const producer_batc
   if (auto checked = check_room(waiting_produce::bookkeeping_bytes); !checked.ok()) {
     return {answer_produce{input.id, checked.error()}};
   }
+  PESSOA_PROBE("dedup_hit_waits");
   auto header = input.facts.header;
   header.base_offset = original.first_offset;
   waiting_.add({input.id, input.level, header, original.time, input.deadline, true, false});
@@ -127,8 +141,9 @@ effects partition_leader::repeat(const produce_input& input, const producer_batc
 
 void partition_leader::answer(effects& out, const waiting_produce& item) {
   PESSOA_ASSERT(item.end() <= high_watermark_, item.end(), high_watermark_);
+  auto base = PESSOA_PLANT("answer_where_the_last_ended") ? acknowledged_end_ : item.base();
   acknowledged_end_ = std::max(acknowledged_end_, item.end());
-  out.push_back(answer_produce{item.id, produced{item.base(), item.append_time, log_start_, item.duplicate}});
+  out.push_back(answer_produce{item.id, produced{base, item.append_time, log_start_, item.duplicate}});
 }
 
 error partition_leader::out_of_range(offset from) const {
@@ -138,7 +153,8 @@ error partition_leader::out_of_range(offset from) const {
 
 void partition_leader::read_or_nothing(effects& out, request_id id, offset from, size_t bytes_max) const {
   if (from < high_watermark_) {
-    out.push_back(read_log{id, from, high_watermark_, bytes_max, high_watermark_, log_start_});
+    auto limit = PESSOA_PLANT("read_above_high_watermark") ? log_end_ : high_watermark_;
+    out.push_back(read_log{id, from, limit, bytes_max, high_watermark_, log_start_});
   } else {
     out.push_back(answer_fetch{id, fetch_nothing{high_watermark_, log_start_}});
   }
@@ -152,6 +168,7 @@ effects partition_leader::fetch(const fetch_input& input, instant now) {
     return out;
   }
   if (input.from < log_start_ || input.from > log_end_) {
+    PESSOA_PROBE("fetch_out_of_range");
     out.push_back(answer_fetch{input.id, out_of_range(input.from)});
     return out;
   }
@@ -181,7 +198,9 @@ effects partition_leader::committed(offset durable_end) {
 // With one replica the in-sync set is this node. What other members report is the other input: the smallest
 // durable end over the union of the committed and the proposed in-sync set, while it has at least min.insync
 // members (rules.md 2).
-offset partition_leader::in_sync_durable_end() const { return durable_end_; }
+offset partition_leader::in_sync_durable_end() const {
+  return PESSOA_PLANT("high_watermark_ahead") ? log_end_ : durable_end_;
+}
 
 void partition_leader::advance(effects& out) {
   auto reached = in_sync_durable_end();
@@ -196,6 +215,8 @@ void partition_leader::advance(effects& out) {
   }
   for (auto& fetch : parked_.take_due(committed_position_)) {
     PESSOA_ASSERT(fetch.from < high_watermark_, fetch.from, high_watermark_);
+    PESSOA_PROBE("parked_fetch_answered");
+    if (PESSOA_PLANT("woken_fetch_unanswered")) continue;
     read_or_nothing(out, fetch.id, fetch.from, fetch.bytes_max);
   }
 }
@@ -203,6 +224,7 @@ void partition_leader::advance(effects& out) {
 effects partition_leader::refused(const error& why, offset log_end, producer_table producers) {
   PESSOA_ASSERT(high_watermark_ <= log_end && log_end <= log_end_, high_watermark_, log_end, log_end_);
   effects out;
+  PESSOA_PROBE("decided_batches_undone");
   for (auto& item : waiting_.take_undone(log_end)) {
     // Who asked for no answer does not hear of the refusal and will not send the batch again.
     if (item.level != acks::none) refused_.note(item.header, why.code, now_, settings_.producers_max);
@@ -223,9 +245,10 @@ effects partition_leader::failed(const error& why) {
   effects out;
   for (auto& item : waiting_.take_all()) {
     if (item.answered) continue;
-    out.push_back(answer_produce{
-        item.id, error{ec::unknown_result, text("the log failed before offset ", item.base(),
-                                                " was known to be on disk (", why.message, ")")}});
+    PESSOA_PROBE("answered_unknown");
+    auto code = PESSOA_PLANT("failure_means_no") ? ec::storage_failed : ec::unknown_result;
+    out.push_back(answer_produce{item.id, error{code, text("the log failed before offset ", item.base(),
+                                                           " was known to be on disk (", why.message, ")")}});
   }
   if (!failure_) failure_ = why;
   return out;
@@ -235,6 +258,7 @@ effects partition_leader::start_moved(offset log_start) {
   PESSOA_ASSERT(log_start <= high_watermark_, log_start, high_watermark_);
   effects out;
   if (log_start <= log_start_) return out;
+  PESSOA_PROBE("log_start_moved");
   log_start_ = log_start;
   for (auto& fetch : parked_.take_outside(log_start_, log_end_)) {
     out.push_back(answer_fetch{fetch.id, out_of_range(fetch.from)});
@@ -249,13 +273,16 @@ effects partition_leader::tick(instant now, timestamp wall) {
   expire_producers(now, wall);
   effects out;
   for (auto& item : waiting_.expire(now)) {
+    PESSOA_PROBE("produce_timed_out");
+    auto code = PESSOA_PLANT("timeout_means_no") ? ec::overloaded : ec::timed_out;
     out.push_back(answer_produce{
-        item.id,
-        error{ec::timed_out, text("offset ", item.base(), " of ", to_string(key_),
+        item.id, error{code, text("offset ", item.base(), " of ", to_string(key_),
                                   " was not known to be on disk in time; it may still be written")}});
   }
-  for (auto& fetch : parked_.take_expired(now))
+  for (auto& fetch : parked_.take_expired(now)) {
+    PESSOA_PROBE("fetch_timed_out");
     read_or_nothing(out, fetch.id, fetch.from, fetch.bytes_max);
+  }
   return out;
 }
 
@@ -272,7 +299,7 @@ void partition_leader::expire_producers(instant now, timestamp wall) {
   next_expiry_ = now + expiry_interval;
   timestamp oldest =
       wall - std::chrono::duration_cast<std::chrono::milliseconds>(settings_.producer_expiry).count();
-  producers_.expire(oldest, settings_.producers_max);
+  if (producers_.expire(oldest, settings_.producers_max) > 0) PESSOA_PROBE("producer_expired");
   refused_.expire(now);
 }
 

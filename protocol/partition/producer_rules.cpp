@@ -1,5 +1,7 @@
 #include "protocol/partition/producer_rules.hpp"
 
+#include "schema/plants.hpp"
+
 #include <sstream>
 
 namespace pessoa::protocol {
@@ -33,7 +35,8 @@ const producer_batch* find_duplicate(const producer_table& table, const batch_he
   if (!header.idempotent()) return nullptr;
   auto* known = table.find(header.producer);
   if (!known || known->epoch != header.pepoch) return nullptr;
-  for (size_t i = 0; i < known->count; ++i) {
+  for (size_t i = PESSOA_PLANT("dedup_of_one") && known->count > 0 ? known->count - 1 : 0; i < known->count;
+       ++i) {
     auto& batch = known->batches[i];
     if (batch.first_sequence == header.base_sequence && batch.last_sequence == header.last_sequence())
       return &batch;

@@ -2,9 +2,13 @@
 
 #include "actors/partition/partition_state.hpp"
 #include "actors/type_ids.hpp"
+#include "node/health.hpp"
 
+#include <caf/actor_cast.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+
+#include <utility>
 
 namespace pessoa::sim {
 
@@ -12,11 +16,20 @@ namespace {
 
 using partition_self = caf::stateful_actor<actors::partition_state, actors::partition_actor::base>;
 
+// Between two looks at all partitions. A step that is due may wait for others for as long.
+constexpr world_time looks_apart = 2 * second;
+
 } // namespace
 
-node_checks::node_checks(world& of, node_place& node)
-    : world_(of), node_(node), durable_(node.disk(), node.settings().data) {
+node_checks::node_checks(world& of, node_place& node, std::function<bool(const partition_key&)> damaged)
+    : world_(of), node_(node), damaged_(std::move(damaged)), durable_(node.disk(), node.settings().data) {
   of.after_step.push_back([this](process& ran) { look(ran); });
+}
+
+bool node_checks::all_online() const {
+  auto* services = node_.life() != nullptr ? node_.life()->service() : nullptr;
+  return services != nullptr && services->env != nullptr
+         && node::judge_health(*services->env).leaderless == 0;
 }
 
 void node_checks::look(process& ran) {
@@ -24,9 +37,11 @@ void node_checks::look(process& ran) {
   if (node_.lives() != life_) {
     life_ = node_.lives();
     durable_.forget();
+    overdue_.clear();
   }
   if (node_.disk().is_cut()) return; // dead in a moment
   if (auto* actor = ran.ran_actor()) look_at_partition(*actor);
+  look_at_all();
 }
 
 void node_checks::look_at_partition(const caf::abstract_actor& actor) {
@@ -34,7 +49,10 @@ void node_checks::look_at_partition(const caf::abstract_actor& actor) {
   auto* leader = partition != nullptr ? partition->state.leader() : nullptr;
   if (leader == nullptr) return;
   auto name = to_string(leader->key());
-  if (auto broken = leader->check_invariants()) return world_.fail("invariants", name + ": " + *broken);
+  if (auto broken = partition->state.check_invariants())
+    return world_.fail("invariants", name + ": " + *broken);
+  look_at_epoch(*leader, actor.id());
+  if (damaged_(leader->key())) return; // what the disk lied about binds nobody
   auto& shown = high_watermarks_[leader->key()];
   auto now = leader->high_watermark();
   if (now < shown)
@@ -42,8 +60,59 @@ void node_checks::look_at_partition(const caf::abstract_actor& actor) {
                                                    + " to " + std::to_string(now.value()));
   if (now <= shown) return;
   shown = now;
-  if (auto why = durable_.look(leader->key(), now))
-    world_.fail(durability_check::name, name + ": " + *why);
+  if (auto why = durable_.look(leader->key(), now)) world_.fail(durability_check::name, name + ": " + *why);
+}
+
+void node_checks::look_at_epoch(const protocol::partition_leader& leader, caf::actor_id who) {
+  auto& last = epochs_[leader.key()];
+  if (last.epoch == leader.epoch() && last.life == life_ && last.by == who) return;
+  if (leader.epoch() <= last.epoch)
+    return world_.fail("epoch_is_served_once", to_string(leader.key()) + " is led in epoch "
+                                                   + std::to_string(leader.epoch().value()) + " after epoch "
+                                                   + std::to_string(last.epoch.value()));
+  last = {leader.epoch(), life_, who};
+}
+
+offset node_checks::shown(const partition_key& key) const {
+  auto found = high_watermarks_.find(key);
+  return found == high_watermarks_.end() ? offset{0} : found->second;
+}
+
+void node_checks::look_at_all() {
+  // Who stood still, as a paused process does, owes nothing for that while.
+  if (world_.now() - std::exchange(last_step_, world_.now()) > looks_apart / 2) overdue_.clear();
+  if (world_.now() - looked_ < looks_apart) return;
+  looked_ = world_.now();
+  look_for_overdue();
+  look_at_offline();
+}
+
+void node_checks::look_at_offline() {
+  auto* services = node_.life()->service();
+  if (services == nullptr || services->env == nullptr) return;
+  auto routes = services->env->routes->load();
+  for (auto& [id, topic] : routes->topics)
+    for (auto& partition : topic->partitions)
+      if (partition.offline && partition.offline->code == ec::internal)
+        return world_.fail("no_internal_error",
+                           "a partition of " + topic->name + " is offline: " + partition.offline->message);
+}
+
+void node_checks::look_for_overdue() {
+  std::map<partition_key, instant> overdue;
+  for (auto& address : node_.life()->actors()) {
+    auto actor = caf::actor_cast<caf::strong_actor_ptr>(address);
+    auto* partition = actor ? dynamic_cast<const partition_self*>(actor->get()) : nullptr;
+    auto* leader = partition != nullptr ? partition->state.leader() : nullptr;
+    if (leader == nullptr) continue;
+    auto due = leader->next_deadline();
+    if (due && *due < node_.on().now()) overdue[leader->key()] = *due;
+  }
+  for (auto& [key, due] : overdue)
+    if (auto before = overdue_.find(key); before != overdue_.end() && before->second == due)
+      return world_.fail("nothing_overdue",
+                         to_string(key) + " has not given an answer that was due two seconds ago");
+  overdue_ = std::move(overdue);
 }
 
 } // namespace pessoa::sim

@@ -1,8 +1,11 @@
 // What is looked at inside a node after each of its steps: the invariants of the rules, and what a high watermark promises.
 #pragma once
 
+#include "protocol/partition/partition_leader.hpp"
 #include "simulations/check/durability.hpp"
 #include "simulations/world/world.hpp"
+
+#include <caf/abstract_actor.hpp>
 
 #include <map>
 
@@ -11,16 +14,37 @@ namespace pessoa::sim {
 class node_checks {
 public:
   // Lives as long as the world runs.
-  node_checks(world& of, node_place& node);
+  // `damaged` says whose bytes the disk has lied about.
+  node_checks(world& of, node_place& node, std::function<bool(const partition_key&)> damaged);
+
+  // The node lives, and serves every partition that it should.
+  [[nodiscard]] bool all_online() const;
+  // The highest high watermark of the partition that anybody was shown.
+  [[nodiscard]] offset shown(const partition_key& key) const;
 
 private:
   void look(process& ran);
   void look_at_partition(const caf::abstract_actor& actor);
+  // An epoch is served by one leader, and later leaders have higher ones, also after restarts (rules.md 2).
+  void look_at_epoch(const protocol::partition_leader& leader, caf::actor_id who);
+  // Once in a while, at all partitions: nobody's answer is overdue for long, and none is offline for a mistake of ours.
+  void look_at_all();
+  void look_for_overdue();
+  void look_at_offline();
 
   world& world_;
   node_place& node_;
+  std::function<bool(const partition_key&)> damaged_;
   durability_check durable_;
   std::map<partition_key, offset> high_watermarks_; // the highest that anybody was shown
+  struct served {
+    leader_epoch epoch = no_epoch;
+    uint64_t life = 0;
+    caf::actor_id by = 0;
+  };
+  std::map<partition_key, served> epochs_;
+  world_time looked_ = 0, last_step_ = 0;
+  std::map<partition_key, instant> overdue_; // that the last look found
   uint64_t life_ = 0;
 };
 

@@ -2,7 +2,9 @@
 // whole, so that they do not mix.
 #include "simulations/command/batch.hpp"
 
+#include "schema/assert.hpp"
 #include "schema/plants.hpp"
+#include "simulations/command/lists.hpp"
 #include "simulations/command/report.hpp"
 #include "simulations/world/streams.hpp"
 
@@ -16,7 +18,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace pessoa::sim {
@@ -24,11 +28,38 @@ namespace pessoa::sim {
 namespace {
 
 constexpr uint64_t rerun_every = 50; // 2 % of the seeds run twice
+constexpr size_t probes_max = 256;
 
 // What the processes of a batch share.
 struct board {
   std::atomic<uint64_t> ran{0}, failed{0}, idle{0}, diverged{0};
   std::atomic<bool> stop{false};
+  std::atomic<uint64_t> reached[probes_max] = {}; // seeds that did, by place in the list
+};
+
+void note_probes(const outcome& out, board& shared) {
+  size_t place = 0;
+  for (auto& [name, about] : probes())
+    shared.reached[place++] += out.probes.count(name);
+}
+
+// While it lives, memory is handed out in another order of addresses than before: what depends on that order shows.
+class other_heap {
+public:
+  explicit other_heap(uint64_t seed) {
+    constexpr size_t made = 20'000, kept = 10'000, bytes_max = 1024;
+    seeded_random random{seed};
+    for (size_t i = 0; i < made; ++i)
+      blocks_.push_back(std::make_unique<char[]>(1 + random.below(bytes_max)));
+    // Holes of every size, freed in no order.
+    while (blocks_.size() > kept) {
+      std::swap(blocks_[random.below(blocks_.size())], blocks_.back());
+      blocks_.pop_back();
+    }
+  }
+
+private:
+  std::vector<std::unique_ptr<char[]>> blocks_;
 };
 
 void write_whole(int to, const std::string& text) {
@@ -54,21 +85,12 @@ void on_crash(int number) {
 }
 
 void run_one(const batch_options& options, uint64_t seed, board& shared) {
-  auto& what = scenario_of(options, seed);
   auto replay = replay_command(options, seed);
   std::snprintf(crash_note, sizeof crash_note, "\nseed %llu ended its process; again: %s\n",
                 static_cast<unsigned long long>(seed), replay.c_str());
-  auto out = run_seed(what, seed);
-  std::optional<bool> rerun;
-  if (seed % rerun_every == 0) rerun = run_seed(what, seed).trace == out.trace;
-  if (rerun == false) {
-    ++shared.diverged;
-    if (out.verdict != verdict::failed) {
-      out.verdict = verdict::failed;
-      out.reason = "same_seed_same_trace";
-      out.why = "a second run of the seed went another way";
-    }
-  }
+  auto [out, rerun] = judge_seed(options, seed);
+  if (rerun == false) ++shared.diverged;
+  note_probes(out, shared);
   ++shared.ran;
   if (out.verdict == verdict::idle) ++shared.idle;
   write_whole(1, json_line(out, rerun) + "\n");
@@ -85,7 +107,11 @@ void run_share(const batch_options& options, uint32_t share, board& shared) {
 }
 
 batch_result result_of(const board& shared, bool broken) {
-  return {shared.ran, shared.failed, shared.idle, shared.diverged, broken};
+  batch_result out{shared.ran, shared.failed, shared.idle, shared.diverged, {}, broken};
+  size_t place = 0;
+  for (auto& [name, about] : probes())
+    out.reached[name] = shared.reached[place++];
+  return out;
 }
 
 } // namespace
@@ -97,6 +123,21 @@ const scenario& scenario_of(const batch_options& options, uint64_t seed) {
   return all[random.below(all.size())];
 }
 
+judged judge_seed(const batch_options& options, uint64_t seed) {
+  auto& what = scenario_of(options, seed);
+  judged of{run_seed(what, seed), std::nullopt};
+  if (seed % rerun_every == 0) {
+    other_heap disturbed{seed};
+    of.rerun = run_seed(what, seed).trace == of.out.trace;
+  }
+  if (of.rerun == false && of.out.verdict != verdict::failed) {
+    of.out.verdict = verdict::failed;
+    of.out.reason = "same_seed_same_trace";
+    of.out.why = "a second run of the seed went another way";
+  }
+  return of;
+}
+
 std::string replay_command(const batch_options& options, uint64_t seed) {
   auto out = "pessoa simulate --seed " + std::to_string(seed);
   if (!options.scenario_argument.empty()) out += " --scenario " + options.scenario_argument;
@@ -106,6 +147,7 @@ std::string replay_command(const batch_options& options, uint64_t seed) {
 
 batch_result run_batch(const batch_options& options) {
   plants::active() = options.plant;
+  PESSOA_ASSERT(probes().size() <= probes_max, probes().size());
   for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE})
     std::signal(number, on_crash);
   if (options.jobs <= 1 || options.first == options.last) {
@@ -116,7 +158,7 @@ batch_result run_batch(const batch_options& options) {
     return result_of(shared, false);
   }
   void* memory = ::mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return {0, 0, 0, 0, true};
+  if (memory == MAP_FAILED) return result_of({}, true);
   auto* shared = new (memory) board;
   std::vector<pid_t> children;
   bool broken = false;

@@ -3,6 +3,7 @@
 
 #include "simulations/run/run.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,9 +20,16 @@ struct batch_options {
 
 struct batch_result {
   uint64_t ran = 0, failed = 0, idle = 0, diverged = 0;
-  bool broken = false; // a process of the batch ended without its verdict
+  std::map<std::string, uint64_t> reached; // probe -> the seeds that reached it; each probe of the list
+  bool broken = false;                     // a process of the batch ended without its verdict
 };
 
+// One seed with the plant that is active. Some are run twice: a second trace that differs is a failure.
+struct judged {
+  outcome out;
+  std::optional<bool> rerun; // whether the second run gave the same trace; nullopt: there was none
+};
+judged judge_seed(const batch_options& options, uint64_t seed);
 // JSON lines to stdout, stories to stderr.
 batch_result run_batch(const batch_options& options);
 // The scenario that a seed means: the given one, or the one that it draws.

@@ -2,6 +2,7 @@
 //
 // Exit status: 0 no seed failed, 1 one did, 2 a wrong command, above 2 the simulator itself.
 #include "simulations/command/batch.hpp"
+#include "simulations/command/find_plants.hpp"
 #include "simulations/command/lists.hpp"
 #include "simulations/command/report.hpp"
 #include "simulations/command/shrink.hpp"
@@ -18,6 +19,7 @@ namespace {
 using namespace pessoa;
 using namespace pessoa::sim;
 
+constexpr uint64_t batch_min = 20; // seeds; fewer say nothing as a whole
 constexpr int exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_broken = 3;
 
 int usage(const std::string& what) {
@@ -48,6 +50,14 @@ int show_list(const std::string& what) {
   return exit_ok;
 }
 
+int show_found(const batch_options& options) {
+  auto found = find_plants(options);
+  std::printf("%s", to_markdown(found).c_str());
+  if (found.empty()) return exit_broken;
+  bool all = std::all_of(found.begin(), found.end(), [](auto& one) { return one.seed && one.ok_without; });
+  return all ? exit_ok : exit_failed;
+}
+
 int show_shrunk(const batch_options& options, uint64_t seed) {
   std::fprintf(stderr, "making seed %llu smaller:\n", static_cast<unsigned long long>(seed));
   auto found = shrink(options, seed);
@@ -66,10 +76,11 @@ int run(const batch_options& options) {
   std::fprintf(stderr, "%llu seeds: %llu failed, %llu idle%s\n", static_cast<unsigned long long>(result.ran),
                static_cast<unsigned long long>(result.failed), static_cast<unsigned long long>(result.idle),
                result.diverged > 0 ? ", and some did not go the same way twice" : "");
+  if (result.ran >= batch_min) std::fprintf(stderr, "%s", probe_report(result).c_str());
   if (result.broken) return exit_broken;
   if (result.failed > 0) return exit_failed;
   // A batch of seeds that show nothing has shown nothing.
-  if (result.ran >= 20 && result.idle * 10 > result.ran) {
+  if (result.ran >= batch_min && result.idle * 10 > result.ran) {
     std::fprintf(stderr, "more than a tenth of the seeds were idle: the batch fails\n");
     return exit_failed;
   }
@@ -83,7 +94,7 @@ int main(int argc, char** argv) {
                "seed is told\n"
                "on stderr with the command that replays it; stdout has one JSON object per seed."};
   app.name("pessoa simulate");
-  std::string scenario_name, seed_text, seeds_text, plant, list, shrink_text;
+  std::string scenario_name, seed_text, seeds_text, plant, list, shrink_text, plants_text;
   batch_options options;
   app.add_option("--scenario", scenario_name,
                  "A built-in scenario, or a TOML file; without it each seed draws one");
@@ -92,6 +103,8 @@ int main(int argc, char** argv) {
   app.add_option("--plant", plant, "Switch on a planted bug: --list bugs");
   app.add_option("--jobs", options.jobs, "Processes side by side")->check(CLI::Range(1, 256));
   app.add_flag("--stop-at-first", options.stop_at_first, "End with the first seed that fails");
+  app.add_option("--find-plants", plants_text,
+                 "A..B: the first of these seeds that finds each planted bug, as a table");
   app.add_option("--shrink", shrink_text, "Make this failing seed's run smaller");
   app.add_option("--list", list, "scenarios, bugs, probes, checkers or faults, as JSON");
   try {
@@ -117,6 +130,11 @@ int main(int argc, char** argv) {
     if (!read_seeds(shrink_text, first, last) || first != last)
       return usage("--shrink takes one seed, not '" + shrink_text + "'");
     return show_shrunk(options, first);
+  }
+  if (!plants_text.empty()) {
+    if (!read_seeds(plants_text, options.first, options.last))
+      return usage("'" + plants_text + "' is no range of seeds: --find-plants 1..500");
+    return show_found(options);
   }
   auto text = !seed_text.empty() ? seed_text : seeds_text.empty() ? std::string{"1..20"} : seeds_text;
   if (!read_seeds(text, options.first, options.last) || (!seed_text.empty() && options.first != options.last))

@@ -5,17 +5,52 @@ namespace pessoa::sim {
 
 const named_list& planted_bugs() {
   static const named_list all = {
+      // -- actors ---
+      {"clean_though_failed", "a stop is called clean although a log had failed"},
+      {"delete_unknown_partitions", "a start deletes the directories that its metadata does not explain"},
+      {"give_an_id_twice", "two producers are given the same id"},
+      {"ignore_failed_append", "a commit that failed counts as done"},
+      {"ignore_failed_metadata", "a change of metadata that was not written counts as done"},
+      {"keep_abandoned_fetch", "a fetch whose caller has gone stays parked"},
+      {"lead_a_log_with_loss", "a log of which records are missing is led"},
+      {"lead_unregistered", "a partition is led before the node of this life is registered"},
+      {"no_dedup_after_restart", "a new leader does not know the producers that the log knows"},
+      {"open_while_stopping", "a topic that is created during a stop is opened"},
+      {"ready_while_stopping", "a start that is stopped counts as done, and its journal goes"},
+      {"ready_without_all", "the old journal goes although a log could not be opened"},
+      {"tick_still_awaited", "after the first deadline no other is waited for"},
+      {"two_commits_in_flight", "a log's next commit does not wait for the one before"},
+      {"wall_clock_for_timeout", "how long to wait is computed with the wall clock"},
+      {"write_behind_a_refusal", "what was decided behind a refused write is written"},
+      {"writes_go_first", "upkeep waits until nothing is to be written"},
+      // -- client ---
+      {"answer_to_the_wrong_request", "an answer is taken for that to the oldest request"},
+      {"batch_from_its_start", "records before the place asked for are handed out"},
+      {"forget_the_doubt", "a refusal of a repetition counts for the first attempt, too"},
+      {"keep_id_with_copies", "a producer numbers anew while old copies may arrive"},
+      {"late_means_not_stored", "what was not answered in time is said not to be stored"},
+      {"old_word_on_a_topic", "that a topic was missing before it was asked for counts"},
+      {"order_of_addresses", "partitions are looked after in the order of their addresses in memory"},
+      {"renumber_in_flight", "sequences are numbered anew while some are on their way"},
+      {"replace_a_topic_in_use", "a topic that has records is replaced by news of it"},
+      {"retry_as_new", "a repetition gets a new sequence"},
+      {"skip_one_on_reconnect", "a reader goes on one offset further after its connection broke"},
       // -- persistence ---
       {"accept_bad_batch_crc", "the batch's checksum is not looked at"},
       {"accept_bad_frame_crc", "the frame header's checksum is not looked at"},
       {"act_on_names_first", "a start does not sync the directory before it acts on the names in it"},
       {"answer_before_sync", "a commit is answered before its sync"},
       {"cut_below_durable_end", "what is lost counts as a torn tail"},
+      {"deleted_names_not_synced", "a start does not sync the names of partitions that were deleted"},
+      {"failed_log_goes_on", "a log goes on after a failed write or sync"},
       {"forget_the_cut", "a torn tail that was cut is not synced"},
+      {"full_disk_never_ends", "a disk that was full once counts as full"},
       {"ignore_generation", "journal frames of before a truncation are taken"},
       {"ignore_write_error", "a failed write is not noticed"},
       {"keep_clean_mark", "the clean-stop mark stays while a node writes"},
       {"recovered_log_not_synced", "a recovered log is not synced before it counts"},
+      {"reserve_not_kept", "writes are not refused before the disk is full"},
+      {"scan_behind_truncation", "a start does not look at the place of an unfinished truncation"},
       {"skip_directory_sync", "a new file's directory is not synced"},
       {"skip_forget", "the journal does not learn that a log was closed"},
       {"skip_journal_sync", "the journal is not synced"},
@@ -23,15 +58,29 @@ const named_list& planted_bugs() {
       {"skip_segment_sync", "the segment is not synced"},
       {"skip_state_file", "truncations and removals are not recorded"},
       {"skip_truncation_sync", "a cut is not synced"},
+      {"snapshot_off_by_one", "the batch behind a snapshot of producers is not replayed"},
       {"stale_epoch_file", "the epochs are written once only"},
+      {"tidy_up_after_loss", "a start takes away what a loss could be seen by"},
       {"trim_journal_early", "journal files go before their segments are synced"},
+      {"one_series_of_journals",
+       "journal files that a later life has removed are missed between those of an earlier one"},
+      {"tell_the_start_early", "readers hear of a log's new start before it is on disk"},
+      {"trust_a_full_disk", "doubtful frames are not written again where there is no room for it"},
       {"trust_the_page_cache", "doubtful frames are not written again"},
+      // -- protocol ---
+      {"accept_sequence_gaps", "a producer's batches are taken in any order"},
+      {"answer_where_the_last_ended", "an answer names the offset after the last that was acknowledged"},
+      {"dedup_of_one", "only a producer's last batch is known again, not five"},
+      {"failure_means_no", "what waits for a log that fails is said not to be stored"},
+      {"high_watermark_ahead", "the high watermark is the end of the log, durable or not"},
+      {"no_dedup", "a repetition is not known again"},
+      {"no_epoch_bump", "a registration does not raise the epochs that the node leads"},
+      {"read_above_high_watermark", "readers are given what is not durable"},
+      {"reuse_producer_ids", "each block of producer ids is the first one"},
+      {"skip_epoch_check", "a request of another epoch is served"},
+      {"timeout_means_no", "what is late is said not to be stored"},
+      {"woken_fetch_unanswered", "a parked fetch is woken and not answered"},
   };
-  return all;
-}
-
-const named_list& probes() {
-  static const named_list all = {};
   return all;
 }
 

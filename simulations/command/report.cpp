@@ -21,6 +21,9 @@ std::string json_line(const outcome& of, std::optional<bool> rerun) {
   out["virtualSeconds"] = of.virtual_seconds;
   out["steps"] = of.steps;
   out["acknowledged"] = of.acknowledged;
+  out["unknown"] = of.unknown;
+  out["refused"] = of.refused;
+  out["read"] = of.read;
   out["faults"] = of.faults;
   out["probes"] = of.probes;
   out["rerun"] = rerun ? nlohmann::ordered_json(*rerun) : nlohmann::ordered_json(nullptr);
@@ -34,10 +37,24 @@ std::string story(const outcome& of, const std::string& replay) {
   auto skip = of.story.size() > story_events_max ? of.story.size() - story_events_max : 0;
   for (size_t i = skip; i < of.story.size(); ++i)
     out += fmt::format("  {:12.6f}  {}\n", static_cast<double>(of.story[i].at) / second, of.story[i].line);
+  out += "\n  settings:\n";
+  for (auto& [whose, settings] : of.settings)
+    out += fmt::format("    {}: {}\n", whose, settings.empty() ? "all at their default" : settings);
   out += "\n  faults that took effect:";
   for (auto& [kind, count] : of.faults)
     out += fmt::format(" {} {}", kind, count);
   out += fmt::format("\n  again: {}\n", replay);
+  return out;
+}
+
+std::string probe_report(const batch_result& of) {
+  constexpr uint64_t large_batch = 1000;
+  std::string out = "probes, and the percentage of seeds that reached them:\n";
+  for (auto& [name, seeds] : of.reached) {
+    auto rare = of.ran >= large_batch ? seeds * 1000 < of.ran : seeds == 0;
+    auto percent = of.ran == 0 ? 0 : 100 * static_cast<double>(seeds) / static_cast<double>(of.ran);
+    out += fmt::format("  {:32} {:6.2f}{}\n", name, percent, !rare ? "" : seeds == 0 ? "  never" : "  rare");
+  }
   return out;
 }
 

@@ -1,7 +1,7 @@
 // How an outcome is told: one line of JSON for programs, a story for people.
 #pragma once
 
-#include "simulations/run/run.hpp"
+#include "simulations/command/batch.hpp"
 
 #include <optional>
 #include <string>
@@ -12,5 +12,9 @@ namespace pessoa::sim {
 std::string json_line(const outcome& of, std::optional<bool> rerun);
 // What failed, the last events, and the command that replays it.
 std::string story(const outcome& of, const std::string& replay);
+
+// In how many percent of a batch's seeds each probe was reached. Marked: what was never reached, and in a batch of 1,000
+// seeds or more what was reached in fewer than one of 1,000.
+std::string probe_report(const batch_result& of);
 
 } // namespace pessoa::sim

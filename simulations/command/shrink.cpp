@@ -77,6 +77,9 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
         [member](scenario& s, int64_t x) { s.*member = static_cast<std::decay_t<decltype(s.*member)>>(x); });
   };
   number(4, "seconds", &scenario::seconds);
+  number(0, "hostile clients", &scenario::hostile);
+  number(0, "Kafka readers", &scenario::kafka_readers);
+  number(0, "Kafka writers", &scenario::kafka_writers);
   number(0, "readers", &scenario::readers);
   number(0, "plain writers", &scenario::plain_writers);
   number(0, "writers", &scenario::writers);
@@ -88,9 +91,10 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
 std::string to_toml(const scenario& what) {
   auto out = fmt::format(
       "title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
-      "workload = {{ writers = {}, plain_writers = {}, readers = {} }}\nfinal_crash = {}\nfault = [\n",
+      "workload = {{ writers = {}, plain_writers = {}, readers = {}, kafka_writers = {}, kafka_readers = {}, "
+      "hostile = {} }}\nfinal_crash = {}\nfault = [\n",
       what.title, what.seconds, what.topics, what.partitions, what.writers, what.plain_writers, what.readers,
-      what.final_crash);
+      what.kafka_writers, what.kafka_readers, what.hostile, what.final_crash);
   for (auto& choice : what.faults)
     out += fmt::format("  {{ kind = \"{}\", percent = {} }},\n", choice.kind, choice.percent);
   return out + "]\n";

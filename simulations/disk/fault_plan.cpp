@@ -21,7 +21,9 @@ void fault_plan::clear() {
 
 disk_fault fault_plan::next(disk_operation op, const std::string& path) {
   auto fault = choose(op, path);
-  if (fault != disk_fault::none) ++faults_;
+  if (fault == disk_fault::none) return fault;
+  ++faults_;
+  if (struck) struck(op, fault, path);
   return fault;
 }
 

@@ -5,6 +5,7 @@
 #include "schema/seams/random.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ public:
   // The n-th change from now, from 1, is cut.
   void cut_power_at(uint64_t nth_change) { cut_at_ = changes_ + nth_change; }
   void clear();
+
+  // Hears of every operation that was made to fail, or to lie.
+  std::function<void(disk_operation op, disk_fault fault, const std::string& path)> struck;
 
   // To be asked once per operation.
   disk_fault next(disk_operation op, const std::string& path);

@@ -44,6 +44,7 @@ struct disk_counters {
   uint64_t reads = 0, bytes_read = 0;
   uint64_t writes = 0, bytes_written = 0;
   uint64_t syncs = 0, directory_syncs = 0;
+  uint64_t no_room = 0; // writes that found the disk full
   // Operations tried by a life after its crash: zero, or something was not stopped.
   uint64_t after_death = 0;
 };
@@ -67,6 +68,7 @@ public:
   // -- faults ---
   [[nodiscard]] fault_plan& faults() { return faults_; }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
+  [[nodiscard]] uint64_t capacity() const { return options_.capacity_bytes; }
   // From now on nobody can say how much is free.
   void refuse_space(bool refuse) { space_refused_ = refuse; }
   [[nodiscard]] uint64_t bytes_used() const { return tree_.bytes_used(); }
@@ -82,7 +84,10 @@ public:
   // What lies there now, without a process that reads: no fault, nothing counted. Until the next change of the disk.
   [[nodiscard]] std::optional<byte_view> content(const std::string& path) const;       // nullopt: no file
   [[nodiscard]] std::vector<std::string> names_in(const std::string& directory) const; // in order
+  [[nodiscard]] size_t open_files() const; // handles of the current life
   [[nodiscard]] const disk_counters& counters() const { return counters_; }
+  // Operations that failed, by a fault or for want of room.
+  [[nodiscard]] uint64_t troubles() const { return faults_.faults() + counters_.no_room; }
   // Whether the last crash lost or damaged anything.
   [[nodiscard]] bool last_crash_lost() const { return last_crash_lost_; }
 

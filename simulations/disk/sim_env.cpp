@@ -223,10 +223,10 @@ result<void> sim_handle::write_at(uint64_t position, std::span<const byte_view> 
   default:
     put(position, parts, fits);
   }
-  if (fits < total)
-    return {ec::disk_full, "write " + path_ + " at " + std::to_string(position) + ": " + std::to_string(fits)
-                               + " of " + std::to_string(total) + " bytes, no space left"};
-  return {};
+  if (fits == total) return {};
+  ++disk.counters_.no_room;
+  return {ec::disk_full, "write " + path_ + " at " + std::to_string(position) + ": " + std::to_string(fits)
+                             + " of " + std::to_string(total) + " bytes, no space left"};
 }
 
 result<size_t> sim_handle::read_at(uint64_t position, uint8_t* into, size_t size) const {

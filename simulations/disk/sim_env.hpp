@@ -56,6 +56,7 @@ public:
 
   sim_disk& disk_;
   life state_ = life::alive;
+  size_t open_ = 0; // handles
 
 private:
   void drop(const node_ptr& directory, std::string name); // a copy: the caller's may be the key that goes
@@ -69,8 +70,12 @@ public:
   sim_handle(sim_env& env, std::string path, node_ptr node, bool writable)
       : env_(env), path_(std::move(path)), node_(std::move(node)), writable_(writable) {
     ++node_->open_handles;
+    ++env_.open_;
   }
-  ~sim_handle() override { env_.release(node_); }
+  ~sim_handle() override {
+    --env_.open_;
+    env_.release(node_);
+  }
 
   result<void> write_at(uint64_t position, std::span<const byte_view> parts) override;
   result<size_t> read_at(uint64_t position, uint8_t* into, size_t size) const override;

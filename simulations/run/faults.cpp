@@ -12,6 +12,7 @@ const std::vector<fault_kind>& fault_kinds() {
       {"power", "a machine loses its power, and what was not synced"},
       {"power_in_write", "the power goes in the middle of a change of the disk"},
       {"restart", "a node is stopped and started in order"},
+      {"second_start", "somebody starts a second process on a directory that is in use"},
       {"pause", "a node stands still, as after SIGSTOP"},
       {"slow_cpu", "each step of a node takes long"},
       {"slow_disk", "input and output take long"},
@@ -20,6 +21,10 @@ const std::vector<fault_kind>& fault_kinds() {
       {"sync_error", "a sync fails once, and what it should have kept is forgotten"},
       {"read_error", "reads fail now and then"},
       {"full_disk", "there is no room for a while"},
+      {"rot", "a bit of a log's files flips at rest", 20},
+      {"rot_on_read", "a read of a log's files returns a wrong bit, once", 20},
+      {"lost_write", "a write to a log's files is taken and does not happen", 10},
+      {"misdirected_write", "a write to a log's files lands elsewhere in the file", 10},
       {"reset", "connections break"},
       {"silence", "connections go silent in one direction"},
       {"cut", "nothing gets through in one or both directions for a while"},
@@ -31,12 +36,23 @@ const std::vector<fault_kind>& fault_kinds() {
   return kinds;
 }
 
-faults::faults(world& of, const scenario& what, world_time begin, world_time end)
-    : world_(of), begin_(begin), end_(end) {
+namespace {
+
+uint32_t default_percent(const std::string& kind) {
+  for (auto& known : fault_kinds())
+    if (kind == known.name) return known.percent;
+  return 0;
+}
+
+} // namespace
+
+faults::faults(world& of, const scenario& what, world_time begin, world_time end, damage_hook on_damage)
+    : world_(of), begin_(begin), end_(end), on_damage_(std::move(on_damage)) {
   // One seed in twenty has none, to keep the baseline honest.
   if (world_.random().faults.below(20) == 0) return;
   arrange_processes(what);
   arrange_disks(what);
+  arrange_damage(what);
   arrange_network(what);
   arrange_clocks(what);
 }
@@ -52,7 +68,7 @@ random_source* faults::on(const scenario& what, const std::string& kind) {
   auto own = world_.seed() ^ (uint64_t{crc32c(as_bytes(kind))} << 32);
   auto& random = streams_.try_emplace(kind, own).first->second;
   auto drawn = random.below(100);
-  uint32_t percent = what.faults.empty() ? 50 : 0;
+  uint32_t percent = what.faults.empty() ? default_percent(kind) : 0;
   for (auto& choice : what.faults)
     if (choice.kind == kind) percent = choice.percent;
   return drawn < percent ? &random : nullptr;
@@ -97,13 +113,26 @@ void faults::arrange_processes(const scenario& what) {
       if (node.life() == nullptr) return false;
       node.disk().faults().cut_power_at(1 + random->below(20));
       world_.time().after(between(*random, 500, 3000) * millisecond, [&node] { node.power_on(); });
-      return true;
+      return false; // not yet
     });
   if (auto* random = on(what, "restart"))
     repeat(*random, "restart", 3, [this, random] {
       auto& node = any_node(*random);
       if (!node.ready()) return false;
       node.stop();
+      return true;
+    });
+  if (auto* random = on(what, "second_start"))
+    repeat(*random, "second_start", 2, [this, random] {
+      auto& node = any_node(*random);
+      if (node.life() == nullptr || node.disk().is_cut()) return false;
+      auto changes = node.disk().faults().changes();
+      auto why = node.start_twice();
+      if (!why || why->code != ec::directory_in_use)
+        world_.fail("one_owner", "a second process on one directory was not refused for it: "
+                                     + (why ? to_string(*why) : "it started"));
+      else if (node.disk().faults().changes() != changes)
+        world_.fail("one_owner", "a process that was refused its directory has changed something there");
       return true;
     });
   if (auto* random = on(what, "pause"))
@@ -122,7 +151,32 @@ void faults::arrange_processes(const scenario& what) {
     });
 }
 
+// A rule of the disk's has its effect when an operation meets it, and counts then.
+void faults::struck(disk_operation op, disk_fault fault, const std::string& path) {
+  bool lies = fault == disk_fault::flip_bit || fault == disk_fault::lost_write
+              || fault == disk_fault::misdirected_write;
+  if (lies) on_damage_(path);
+  switch (fault) {
+  case disk_fault::flip_bit:
+    return came("rot_on_read");
+  case disk_fault::lost_write:
+    return came("lost_write");
+  case disk_fault::misdirected_write:
+    return came("misdirected_write");
+  case disk_fault::power_cut:
+    return came("power_in_write");
+  default:
+    came(op == disk_operation::read    ? "read_error"
+         : op == disk_operation::write ? "write_error"
+                                       : "sync_error");
+  }
+}
+
 void faults::arrange_disks(const scenario& what) {
+  for (auto& node : world_.nodes())
+    node.disk().faults().struck = [this](disk_operation op, disk_fault fault, const std::string& path) {
+      struck(op, fault, path);
+    };
   if (auto* random = on(what, "slow_disk"))
     repeat(*random, "slow_disk", 2, [this, random] {
       auto& node = any_node(*random);
@@ -151,7 +205,7 @@ void faults::arrange_disks(const scenario& what) {
     repeat(*random, kind.name, 3, [this, random, kind] {
       fault_rule rule{kind.operation, disk_fault::error, 1 + random->below(10), 1, ""};
       any_node(*random).disk().faults().inject(rule);
-      return true;
+      return false; // not yet
     });
   }
   if (auto* random = on(what, "full_disk"))
@@ -162,6 +216,45 @@ void faults::arrange_disks(const scenario& what) {
                           [&node] { node.disk().set_capacity(sim_disk_options{}.capacity_bytes); });
       return true;
     });
+}
+
+// Only a node with other replicas could mend what is damaged; one alone must notice. The metadata log is left whole: with
+// it damaged the node says so and does not start, and the seed would show nothing more.
+void faults::arrange_damage(const scenario& what) {
+  if (auto* random = on(what, "rot"))
+    repeat(*random, "rot", 3, [this, random] { return rot(any_node(*random), *random); });
+  struct lie {
+    const char* name;
+    disk_operation operation;
+    disk_fault fault;
+  };
+  for (auto& kind : {lie{"rot_on_read", disk_operation::read, disk_fault::flip_bit},
+                     lie{"lost_write", disk_operation::write, disk_fault::lost_write},
+                     lie{"misdirected_write", disk_operation::write, disk_fault::misdirected_write}}) {
+    auto* random = on(what, kind.name);
+    if (random == nullptr) continue;
+    repeat(*random, kind.name, 2, [this, random, kind] {
+      any_node(*random).disk().faults().inject(
+          {kind.operation, kind.fault, 1 + random->below(20), 1, "/topics/"});
+      return false; // not yet
+    });
+  }
+}
+
+bool faults::rot(node_place& node, random_source& random) {
+  auto& disk = node.disk();
+  auto topics = node.settings().data + "/topics";
+  auto logs = disk.names_in(topics);
+  if (logs.empty()) return false;
+  auto directory = topics + "/" + logs[random.below(logs.size())];
+  auto names = disk.names_in(directory);
+  if (names.empty()) return false;
+  auto path = directory + "/" + names[random.below(names.size())];
+  auto bytes = disk.content(path);
+  if (!bytes || bytes->empty()) return false;
+  on_damage_(path);
+  disk.flip_bit(path, random.below(bytes->size() * 8));
+  return true;
 }
 
 void faults::arrange_network(const scenario& what) {

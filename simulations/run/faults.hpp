@@ -13,8 +13,10 @@ namespace pessoa::sim {
 
 class faults {
 public:
+  // Hears of every file whose bytes are not, from now on, what was written.
+  using damage_hook = std::function<void(const std::string& path)>;
   // Draws what will happen in [begin, end), and arranges for it.
-  faults(world& of, const scenario& what, world_time begin, world_time end);
+  faults(world& of, const scenario& what, world_time begin, world_time end, damage_hook on_damage);
 
   // Everything is healed, and nothing more goes wrong.
   void calm();
@@ -28,6 +30,9 @@ private:
               std::function<bool()> strike);
   void arrange_processes(const scenario& what);
   void arrange_disks(const scenario& what);
+  void arrange_damage(const scenario& what);
+  void struck(disk_operation op, disk_fault fault, const std::string& path);
+  bool rot(node_place& node, random_source& random);
   void arrange_network(const scenario& what);
   void arrange_clocks(const scenario& what);
   void came(const std::string& kind) { ++counts_[kind]; }
@@ -35,6 +40,7 @@ private:
 
   world& world_;
   world_time begin_, end_;
+  damage_hook on_damage_;
   bool none_ = false, calm_ = false;
   std::map<std::string, seeded_random> streams_;
   std::map<std::string, uint64_t> counts_;

@@ -29,7 +29,8 @@ struct outcome {
   uint64_t acknowledged = 0, unknown = 0, refused = 0, read = 0;
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> probes;
-  std::deque<trace::word> story; // the last interesting events
+  std::deque<trace::word> story;               // the last interesting events
+  std::map<std::string, std::string> settings; // that are not at their default, by whose they are
 };
 
 // Below this the seed has shown nothing.

@@ -2,6 +2,8 @@
 #define TOML_ENABLE_FORMATTERS 0
 #include "simulations/run/scenario.hpp"
 
+#include "client/core/client_config.hpp"
+#include "node/settings.hpp"
 #include "schema/topic_config.hpp"
 #include "simulations/run/built_in_scenarios.hpp"
 #include "simulations/run/fault_kinds.hpp"
@@ -51,6 +53,35 @@ result<void> read_numbers(std::string_view file, const toml::node& value, const 
                        + std::to_string(found->max));
     found->set(integer->get());
   }
+  return {};
+}
+
+// Settings as text, each looked at by `check`.
+result<void> read_settings(std::string_view file, const toml::node& value,
+                           const std::function<result<void>(const std::string&, const std::string&)>& check,
+                           std::map<std::string, std::string>& into) {
+  auto* table = value.as_table();
+  if (table == nullptr) return wrong(file, value.source(), "a table of settings is expected");
+  for (auto&& [key, entry] : *table) {
+    auto name = std::string{key.str()};
+    auto text = entry.value<std::string>();
+    if (!text) return wrong(file, entry.source(), name + ": its value is a text in quotes");
+    if (auto fine = check(name, *text); !fine) return wrong(file, entry.source(), fine.error().message);
+    into[name] = *text;
+  }
+  return {};
+}
+
+result<void> check_node_setting(const std::string& name, const std::string& value) {
+  PESSOA_CHECK(node::load_settings({{{"data", "data"}, {name, value}}, {}, std::nullopt}));
+  return {};
+}
+result<void> check_topic_setting(const std::string& name, const std::string& value) {
+  return topic_config{}.set(name, value);
+}
+result<void> check_client_setting(const std::string& name, const std::string& value) {
+  auto checked = client::check_setting(name, value);
+  if (!checked.ok()) return error{checked.error().code, checked.error().message};
   return {};
 }
 
@@ -105,16 +136,27 @@ result<scenario> parse_scenario(std::string_view name, std::string_view text) {
       PESSOA_CHECK(read_numbers(name, value,
                                 {{"writers", 0, 100, into(out.writers)},
                                  {"plain_writers", 0, 100, into(out.plain_writers)},
-                                 {"readers", 0, 100, into(out.readers)}}));
+                                 {"readers", 0, 100, into(out.readers)},
+                                 {"administrators", 0, 1, into(out.administrators)},
+                                 {"churning_topics", 0, 100, into(out.churning_topics)},
+                                 {"kafka_writers", 0, 100, into(out.kafka_writers)},
+                                 {"kafka_readers", 0, 100, into(out.kafka_readers)},
+                                 {"hostile", 0, 10, into(out.hostile)}}));
     } else if (key == "fault") {
       PESSOA_CHECK(read_faults(name, value, out.faults));
+    } else if (key == "node") {
+      PESSOA_CHECK(read_settings(name, value, check_node_setting, out.node));
+    } else if (key == "topic") {
+      PESSOA_CHECK(read_settings(name, value, check_topic_setting, out.topic));
+    } else if (key == "client") {
+      PESSOA_CHECK(read_settings(name, value, check_client_setting, out.client));
     } else if (key == "final_crash") {
       if (!value.is_boolean()) return wrong(name, value.source(), "final_crash is true or false");
       out.final_crash = value.value_or(true);
     } else {
       return wrong(name, value.source(),
                    "unknown key " + pessoa::quoted(key.str())
-                       + "; there are title, cluster, workload, fault, final_crash");
+                       + "; there are title, cluster, workload, node, topic, client, fault, final_crash");
     }
   }
   return out;

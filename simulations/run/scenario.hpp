@@ -5,6 +5,7 @@
 #include "schema/result.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +23,13 @@ struct scenario {
   int64_t seconds = 30; // virtual; the last quarter is calm
   int32_t topics = 2, partitions = 3;
   int32_t writers = 2, plain_writers = 1, readers = 2; // plain: without idempotence
+  int32_t administrators = 0, churning_topics = 0;     // who change topics, and topics that come and go
+  int32_t kafka_writers = 0, kafka_readers = 0;        // clients that speak Kafka's protocol
+  int32_t hostile = 0;                                 // clients that mean no good
   bool final_crash = true;                             // before the last look
-  std::vector<fault_choice> faults;                    // empty: every kind there is, in half of the seeds
+  // What is not drawn but so: settings of nodes, topics and clients by their names.
+  std::map<std::string, std::string> node, topic, client;
+  std::vector<fault_choice> faults; // empty: every kind there is, in half of the seeds
 };
 
 // Errors: invalid_argument with line, key and what is allowed.

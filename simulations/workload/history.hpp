@@ -11,6 +11,7 @@
 #include "simulations/world/world.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -30,18 +31,40 @@ public:
   explicit history(world& of) : world_(of) {}
 
   // -- writers ---
-  // The record's name is its value. Requires: it was not sent before. `idempotent`: it may be stored once only.
-  void sent(const std::string& name, const place& to, bool idempotent);
+  // The record's name is its value. Requires: it was not sent before. `idempotent`: it may be stored once only. `patient`:
+  // its client goes on trying for as long as a node needs that had just begun to start when the calm came.
+  void sent(const std::string& name, const place& to, bool idempotent, bool patient);
   void acknowledged(const std::string& name, const place& at, int64_t offset);
   void failed(const std::string& name, const client::error& why);
+  // The producer did not even take it.
+  void turned_away(const std::string& name, const client::error& why);
+  // Nothing goes wrong any more: what an idempotent producer sends from now on must be stored, as long as `online` says
+  // that every partition is served. A log that failed is not, until its node starts again.
+  void calm(std::function<bool()> online) { online_ = std::move(online); }
+  // A producer was given this id.
+  void id_given(int64_t id);
 
   // -- readers ---
   // Offsets of one reader's partition come in ascending order, without a gap unless the start has moved.
   void read(const place& at, int64_t offset, const std::string& name);
-  // The records below it were removed, on purpose: nothing below is owed any more.
+  // A reader was given the record there. `shown` knows the highest high watermark that a partition's leaders have had.
+  void seen(const partition_key& key, int64_t offset);
+  void high_watermarks(std::function<offset(const partition_key&)> shown) { shown_ = std::move(shown); }
+
+  // -- what is allowed to go ---
+  // Somebody asked for the removal of the records below it: nothing below is owed any more.
   void removed(const place& at, int64_t below);
-  // Everything of the topic is gone, or will be: nothing of it is owed.
-  void dropped(const std::string& topic);
+  // The node may remove its oldest records at any time: only that it begins somewhere later is allowed.
+  void may_shrink(const std::string& topic) { shrinking_.insert(topic); }
+  // The topic is deleted and created again under its name: only that nothing is invented is owed.
+  void comes_and_goes(const std::string& topic) { dropped_.insert(topic); }
+  // The disk has damaged the partition of that key ("TOPICID-INDEX"), or all of them: what is served is what was written, and
+  // it need not be all. `known_as` says whose key it is.
+  void damaged(const std::string& key) { damaged_.insert(key); }
+  void all_damaged() { all_damaged_ = true; }
+  void known_as(const std::string& topic, const std::string& id) { topic_ids_[topic] = id; }
+  // Who asked was told that the partition begins there: it never begins earlier.
+  void start_told(const place& at, int64_t start);
 
   // -- the end: a reader looks at the partition from its start, and has seen [start, end) whole ---
   void begin_whole(const place& at) { partitions_[at].seen.clear(); }
@@ -52,17 +75,26 @@ public:
   [[nodiscard]] uint64_t failed_count() const { return failed_; }
   [[nodiscard]] uint64_t read_count() const { return reads_; }
   [[nodiscard]] size_t pending() const { return pending_; }
-  [[nodiscard]] int64_t removed_below(const place& at) const {
-    auto found = partitions_.find(at);
-    return found == partitions_.end() ? 0 : found->second.removed_below;
+  // May offsets below it be missing?
+  [[nodiscard]] bool may_begin_at(const place& at, int64_t offset) const;
+  [[nodiscard]] bool is_loose(const std::string& topic) const { return dropped_.count(topic) > 0; }
+  [[nodiscard]] bool is_damaged(const std::string& key) const {
+    return all_damaged_ || damaged_.count(key) > 0;
   }
-  [[nodiscard]] const std::set<std::string>& dropped_topics() const { return dropped_; }
+  [[nodiscard]] bool is_damaged(const place& at) const;
+  [[nodiscard]] bool any_damaged() const { return all_damaged_ || !damaged_.empty(); }
+  [[nodiscard]] int64_t removed_below(const place& at) const;
+  [[nodiscard]] int64_t known_end(const place& at) const;        // above all that was acknowledged or read
+  [[nodiscard]] int64_t acknowledged_end(const place& at) const; // above all that was acknowledged
+  [[nodiscard]] int64_t start_of(const place& at) const;         // the largest start that was told
 
 private:
   enum class state : uint8_t { pending, acknowledged, unknown, refused };
   struct record {
     place to;
     bool idempotent = true;
+    bool owed = false;   // sent in calm, by somebody patient
+    uint64_t number = 0; // in the order of sending
     state is = state::pending;
     std::optional<int64_t> at; // where it was seen or acknowledged
   };
@@ -70,14 +102,27 @@ private:
     std::map<int64_t, std::string> known; // offset -> name, from acknowledgements and reads
     std::set<int64_t> seen;               // in the last whole read
     int64_t removed_below = 0;
+    int64_t start = 0; // told
+    int64_t acknowledged_end = 0;
   };
+  [[nodiscard]] const partition* find(const place& at) const;
+  void ended(record& what, bool unknown, const client::error& why);
+  // Acknowledged records of one idempotent producer lie in the order in which they were sent.
+  void check_order(const place& at, const partition& p, int64_t start);
   // A statement that `name` lies there.
   void lies(const std::string& name, record& what, const place& at, int64_t offset, const char* who);
 
   world& world_;
   std::map<std::string, record> records_;
   std::map<place, partition> partitions_;
-  std::set<std::string> dropped_;
+  std::set<std::string> dropped_, shrinking_; // topics
+  std::set<std::string> damaged_;             // partitions, by key
+  bool all_damaged_ = false;
+  std::map<std::string, std::string> topic_ids_;
+  std::set<int64_t> producer_ids_;
+  std::function<offset(const partition_key&)> shown_;
+  std::function<bool()> online_; // empty before the calm
+  uint64_t sent_ = 0;
   uint64_t acknowledged_ = 0, unknown_ = 0, failed_ = 0, reads_ = 0;
   size_t pending_ = 0;
 };

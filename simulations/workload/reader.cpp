@@ -42,12 +42,16 @@ void reader::assign_from(size_t index,
   in_.run(in_.core()->topic(name).then([this, index, name, found,
                                         then](client::result<client::known_topic> topic) {
     if (!topic.ok()) {
-      if (past_.dropped_topics().count(name) > 0) return assign_from(index + 1, found, then);
+      if (past_.is_loose(name)) return assign_from(index + 1, found, then);
       return in_.after(200 * millisecond, [this, index, found, then] { assign_from(index, found, then); });
     }
     in_.core()->follow(name);
-    for (auto& partition : topic->info.partitions)
+    past_.known_as(name, to_string(topic->id));
+    for (auto& partition : topic->info.partitions) {
+      // Of a damaged one nobody knows how much is to be read.
+      if (whole_ && past_.is_damaged(place{name, partition.index})) continue;
       found->emplace_back(topic_partition{name, partition.index}, topic->id);
+    }
     assign_from(index + 1, found, then);
   }));
 }
@@ -67,13 +71,27 @@ void reader::look() {
   auto& random = in_.of().random().workload;
   in_.after(around(random, options_.pause_mean), [this] {
     take();
-    if (in_.of().random().workload.below(1000) < options_.rewind_per_mille) {
-      next_.clear();
-      for (auto& [at, id] : assigned_)
-        (void)consumer_->seek(at, client::at_start{});
-    }
+    if (in_.of().random().workload.below(1000) < options_.rewind_per_mille) rewind();
     look();
   });
+}
+
+// Often into the middle of a batch.
+void reader::rewind() {
+  auto& random = in_.of().random().workload;
+  bool to_start = chance(random, 50);
+  for (auto& [at, id] : assigned_) {
+    auto known = next_.find({at.topic, at.partition});
+    if (known == next_.end()) continue;
+    if (to_start) {
+      next_.erase(known);
+      (void)consumer_->seek(at, client::at_start{});
+    } else {
+      auto start = std::min(past_.removed_below(known->first), known->second);
+      known->second = between(random, start, known->second);
+      (void)consumer_->seek(at, known->second);
+    }
+  }
 }
 
 void reader::take() {
@@ -89,23 +107,27 @@ void reader::take() {
   for (auto& record : *got) {
     place at{std::string{record.topic}, record.partition};
     auto [known, fresh] = next_.try_emplace(at, record.offset);
+    if (past_.is_loose(at.topic) || past_.is_damaged(at)) known->second = record.offset;
     if (record.offset < known->second)
       return in_.of().fail("reads_in_order", in_.name() + " read offset " + std::to_string(record.offset)
                                                  + " of " + at.topic + " after "
                                                  + std::to_string(known->second - 1));
-    if (record.offset > known->second && past_.removed_below(at) < record.offset
-        && past_.dropped_topics().count(at.topic) == 0)
+    if (record.offset > known->second && !past_.may_begin_at(at, record.offset))
       return in_.of().fail("no_gap", in_.name() + " read offset " + std::to_string(record.offset) + " of "
                                          + at.topic + "[" + std::to_string(at.partition) + "] after "
                                          + std::to_string(known->second - 1));
     known->second = record.offset + 1;
     past_.read(at, record.offset, std::string{record.value.value_or("")});
+    for (auto& [assigned, id] : assigned_)
+      if (assigned.topic == at.topic && assigned.partition == at.partition)
+        past_.seen({id, partition_id{at.partition}}, record.offset);
   }
 }
 
 // -- everything, once ---
 
 void reader::read_everything(std::function<void()> done) {
+  whole_ = true;
   assign([this, done = std::move(done)] {
     for (auto& [at, id] : assigned_)
       past_.begin_whole({at.topic, at.partition});

@@ -10,7 +10,7 @@ namespace pessoa::sim {
 struct reader_options {
   std::vector<std::string> topics;
   world_time pause_mean = 50 * millisecond; // between two looks
-  uint32_t rewind_per_mille = 5;            // of the looks: back to the start
+  uint32_t rewind_per_mille = 5;            // of the looks: back to the start, or to an offset that was read
 };
 
 class reader {
@@ -33,6 +33,7 @@ private:
                    std::shared_ptr<std::vector<std::pair<client::topic_partition, topic_id>>> found,
                    std::function<void()> then);
   void look();
+  void rewind();
   void take();
   void check_whole(const std::function<void()>& done);
 
@@ -43,7 +44,7 @@ private:
   std::vector<std::pair<client::topic_partition, topic_id>> assigned_;
   std::map<place, int64_t> next_;                       // the offset after the last one read
   std::map<place, std::pair<int64_t, int64_t>> bounds_; // start and end, of read_everything
-  bool stopped_ = false;
+  bool stopped_ = false, whole_ = false;
 };
 
 } // namespace pessoa::sim

@@ -1,5 +1,7 @@
 #include "simulations/workload/writer.hpp"
 
+#include "client/rpc/wire_words.hpp"
+
 namespace pessoa::sim {
 
 writer::writer(client_process& in, history& past, std::string name, writer_options options)
@@ -41,6 +43,23 @@ void writer::burst() {
   auto count = between(in_.of().random().workload, 1, options_.burst_max);
   for (int64_t i = 0; i < count && !stopped_; ++i)
     send_one();
+  if (in_.of().random().workload.below(1000) < options_.id_per_mille) ask_for_id();
+}
+
+void writer::ask_for_id() {
+  auto asking =
+      in_.core()->ask<int64_t>("getting a producer id", client::engine::repeat::always, [](client::link& at) {
+        auto call = at.session().producerRequest();
+        call.setIdempotent(true);
+        return call.send().then(
+            [](capnp::Response<wire::Session::ProducerResults>&& answer) -> client::result<int64_t> {
+              if (answer.hasError()) return client::error_of(answer.getError());
+              return answer.getProducerId();
+            });
+      });
+  in_.run(asking.then([this](client::result<int64_t> id) {
+    if (id.ok()) past_.id_given(*id);
+  }));
 }
 
 void writer::send_one() {
@@ -54,7 +73,8 @@ void writer::send_one() {
   // Known to the history first: with a fast answer the callback may come before append() returns.
   place to{topic, -1};
   auto accepted = std::make_shared<bool>(false);
-  past_.sent(name, to, options_.idempotent);
+  bool patient = in_.config().delivery_timeout >= std::chrono::minutes{1};
+  past_.sent(name, to, options_.idempotent, patient);
   ++open_;
   auto done =
       producer_->append(topic, record, [this, name, topic](const client::result<client::delivery>& outcome) {
@@ -66,7 +86,7 @@ void writer::send_one() {
       });
   if (!done.ok()) {
     --open_;
-    past_.failed(name, done.error());
+    past_.turned_away(name, done.error());
   }
 }
 

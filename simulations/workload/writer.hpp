@@ -9,10 +9,12 @@ namespace pessoa::sim {
 
 struct writer_options {
   std::vector<std::string> topics;
+  std::vector<std::string> rare_topics;     // one record in ten goes to one of these; they need not be there
   world_time pause_mean = 40 * millisecond; // between two bursts
   int64_t burst_max = 3;                    // records
   int64_t padding_max = 400;                // bytes
   bool idempotent = true;
+  uint32_t id_per_mille = 20; // of the bursts: asks for a producer id, as one more producer would
 };
 
 class writer {
@@ -31,6 +33,7 @@ private:
   void begin();
   void burst();
   void send_one();
+  void ask_for_id();
 
   client_process& in_;
   history& past_;

@@ -19,33 +19,21 @@ client::client_config config_from(const std::map<std::string, std::string>& entr
 
 client_process::client_process(world& of, machine& on, std::string name,
                                const std::map<std::string, std::string>& settings)
-    : process(of.time(), on, std::move(name)), world_(of), config_(config_from(settings)),
-      network_(of.net().at(on, shared_loop())) {
+    : program(of, on, std::move(name)), config_(config_from(settings)) {
   loop().enter([this] {
-    io_ = network_->make_loop("client");
-    tasks_ = std::make_unique<kj::TaskSet>(errors_);
     core_ = std::make_shared<client::engine>(
-        client::environment{io_.get(), &this->on(), &world_.random().process}, config_);
+        client::environment{&io(), &this->on(), &this->of().random().process}, config_);
   });
-  world_.add(*this);
 }
 
 client_process::~client_process() {
   end();
-  world_.remove(*this);
   loop().enter([this] {
-    tasks_.reset();
+    drop_tasks();
     core_->drop_tasks();
     core_.reset();
     up_ = nullptr;
-    loop().drop_all();
-    io_.reset();
-    network_.reset();
   });
-}
-
-void client_process::errors::taskFailed(kj::Exception&& e) {
-  of.world_.fail("no exception in a client", of.name() + ": " + std::string{e.getDescription().cStr()});
 }
 
 void client_process::connect(std::function<void()> up) {
@@ -61,14 +49,11 @@ void client_process::try_connect() {
   });
 }
 
-void client_process::after(world_time span, std::function<void()> work) {
-  run(loop().timer().afterDelay(span * kj::NANOSECONDS).then([work = std::move(work)] { work(); }));
-}
-
 void client_process::end() {
   loop().enter([this] {
     if (!core_->stopped()) core_->stop();
   });
+  loop().enter([this] { drop_tasks(); });
 }
 
 } // namespace pessoa::sim

@@ -61,18 +61,22 @@ size_t sim_connection::end::take(uint8_t* into, size_t count) {
   return count;
 }
 
+bool sim_connection::end::fill() {
+  had += take(to + had, max - had);
+  return had >= min || (eof && unread() == 0) || deaf;
+}
+
 kj::Promise<size_t> sim_connection::read(side s, void* buffer, size_t min, size_t max) {
   auto& me = ends_[s];
   if (broken_) return gone();
-  if (me.unread() >= min || me.eof || me.deaf) {
-    auto count = me.take(static_cast<uint8_t*>(buffer), max);
-    flush(other(s)); // there is room in the window
-    return count;
-  }
-  auto made = kj::newPromiseAndFulfiller<size_t>();
   me.to = static_cast<uint8_t*>(buffer);
+  me.had = 0;
   me.min = min;
   me.max = max;
+  bool over = me.fill();
+  flush(other(s)); // there is room in the window
+  if (over) return me.had;
+  auto made = kj::newPromiseAndFulfiller<size_t>();
   me.reader = kj::mv(made.fulfiller);
   return kj::mv(made.promise);
 }
@@ -206,11 +210,14 @@ void sim_connection::serve(side s) {
       watcher->fulfill();
     return;
   }
-  if (me.reader.get() != nullptr && (me.unread() >= me.min || me.eof || me.deaf)) {
-    auto reader = kj::mv(me.reader);
-    if (reader->isWaiting()) { // else its buffer has gone
-      auto count = me.take(me.to, me.max);
-      reader->fulfill(kj::mv(count));
+  if (me.reader.get() != nullptr) {
+    if (!me.reader->isWaiting()) { // its buffer has gone
+      me.reader = nullptr;
+    } else {
+      if (me.fill()) {
+        auto reader = kj::mv(me.reader);
+        reader->fulfill(kj::cp(me.had));
+      }
       flush(other(s));
     }
   }

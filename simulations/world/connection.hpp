@@ -55,8 +55,9 @@ private:
     bool off = false;  // its machine has no power
     bool deaf = false; // reading was aborted, or the stream closed: what arrives breaks the connection
     // -- reading ---
-    uint8_t* to = nullptr;
-    size_t min = 0, max = 0;
+    uint8_t* to =
+        nullptr; // the buffer of who waits; what arrives goes there at once, so that the window opens
+    size_t had = 0, min = 0, max = 0;
     kj::Own<kj::PromiseFulfiller<size_t>> reader;
     // -- from this end ---
     std::vector<uint8_t> unsent;
@@ -66,6 +67,8 @@ private:
 
     [[nodiscard]] size_t unread() const { return in.size() - in_begin; }
     size_t take(uint8_t* into, size_t count);
+    // Fills the buffer as far as it goes; whether the read is over.
+    bool fill();
   };
 
   kj::Promise<size_t> read(side s, void* buffer, size_t min, size_t max);

@@ -40,9 +40,9 @@ public:
   }
 
   void post(std::function<void()> job, std::function<void()> done) override {
-    if (!inside_->run) return; // dead
     inside_->waiting.push_back({std::move(job), std::move(done)});
-    inside_->begin_some(inside_);
+    // Dead: it goes with the next drop, not here. Who posts may hold a lock that the end of what is posted takes.
+    if (inside_->run) inside_->begin_some(inside_);
   }
 
 private:

@@ -29,6 +29,7 @@ public:
     acceptor::connection accepted;
     accepted.stream = made->open(1, loop_);
     accepted.peer = to_string(made->address(0));
+    accepted.local = to_string(made->address(1));
     while (!waiting_.empty()) {
       auto next = kj::mv(waiting_.front());
       waiting_.pop_front();

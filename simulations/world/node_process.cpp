@@ -90,16 +90,20 @@ void node_process::die(bool power) {
   if (power) net_.power_lost(loop());
   disk_.crash(power ? crash_kind::power : crash_kind::kill);
   loop().enter([this] {
+    auto drop_jobs = [this] {
+      drop_io();
+      for (auto& drop : drop_pools_)
+        drop();
+    };
     if (node_) {
       for (int i = 0; i < 3; ++i) { // actors that end may post and send
-        drop_io();
-        for (auto& drop : drop_pools_)
-          drop();
+        drop_jobs();
         kill_actors();
       }
       if (scheduler() != nullptr) scheduler()->drop_all();
     }
     loop().drop_all();
+    drop_jobs(); // what they hold may lean on parts of the node
     set_scheduler(nullptr);
     node_.reset();
     actors_.clear();

@@ -3,6 +3,7 @@
 #include "schema/assert.hpp"
 
 #include <caf/abstract_actor.hpp>
+#include <caf/scheduled_actor.hpp>
 
 #include <algorithm>
 
@@ -68,6 +69,17 @@ void process::run(const item& chosen) {
     return;
   }
   }
+}
+
+// Counting takes an actor's messages out of its inbox, which to an actor that sleeps means that it is awake, and nobody would
+// wake it any more (CAF 0.17.6). Who waits in the scheduler's list is awake; whoever sleeps has no messages.
+size_t process::longest_mailbox() const {
+  size_t longest = 0;
+  if (scheduler_ == nullptr) return longest;
+  for (auto* job : scheduler_->jobs)
+    if (auto* actor = dynamic_cast<caf::scheduled_actor*>(job))
+      longest = std::max(longest, actor->mailbox().count());
+  return longest;
 }
 
 caf::abstract_actor* process::ran_actor() const {

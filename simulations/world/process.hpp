@@ -44,6 +44,13 @@ public:
   // Fires what is due by now.
   void fire_timers();
 
+  // The most messages that wait for one of its actors.
+  [[nodiscard]] size_t longest_mailbox() const;
+  // Timers of its actors.
+  [[nodiscard]] size_t timers() const {
+    return scheduler_ == nullptr ? 0 : scheduler_->clock().schedule().size();
+  }
+
   void pause_until(world_time until) { paused_until_ = std::max(paused_until_, until); }
   [[nodiscard]] bool paused() const { return paused_until_ > time_.now(); }
   // Each step keeps it busy for so long: a slow processor.

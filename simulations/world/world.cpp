@@ -1,6 +1,7 @@
 #include "simulations/world/world.hpp"
 
 #include "schema/assert.hpp"
+#include "schema/plants.hpp"
 
 #include <algorithm>
 
@@ -18,6 +19,7 @@ node_place::~node_place() {
 void node_place::start() {
   if (life_ || !powered_) return;
   ++lives_;
+  troubles_before_ = disk_.troubles();
   world_.say("node " + on_.address() + " starts, life " + std::to_string(lives_));
   node_process::options options;
   options.settings = settings_;
@@ -25,6 +27,17 @@ void node_place::start() {
   life_ = std::make_unique<node_process>(world_.time(), on_, world_.net(), disk_, world_.random(),
                                          std::move(options));
   life_->begin();
+}
+
+std::optional<error> node_place::start_twice() {
+  node_process::options options;
+  options.settings = settings_;
+  options.speed = speed_;
+  node_process second{world_.time(), on_, world_.net(), disk_, world_.random(), std::move(options)};
+  second.begin();
+  auto why = second.failed_start();
+  if (!why) second.die(false);
+  return why;
 }
 
 void node_place::stop() {
@@ -48,28 +61,35 @@ void node_place::power_on() {
 }
 
 void node_place::end_life(bool power) {
+  if (!life_->ready() && lives_ > 1) PESSOA_PROBE("recovery_interrupted");
   life_->die(power);
   life_.reset();
 }
 
 void node_place::look_after() {
   if (!life_) return;
-  if (disk_.is_cut()) return kill(true);
-  if (auto& why = life_->fatal()) {
-    last_end_ = *why;
-    world_.say("node " + on_.address() + " ends its process: " + *why);
-    return end_life(false);
+  if (disk_.is_cut()) {
+    PESSOA_PROBE("power_cut_in_write");
+    return kill(true);
   }
+  if (auto& why = life_->fatal()) return end_by_itself(" ends its process: ", *why);
   if (auto why = life_->failed_start()) {
-    last_end_ = to_string(*why);
-    world_.say("node " + on_.address() + " could not start: " + *last_end_);
-    return end_life(false);
+    PESSOA_PROBE("start_failed");
+    return end_by_itself(" could not start: ", to_string(*why));
   }
   if (auto& stopped = life_->stopped()) {
     world_.say("node " + on_.address()
                + (stopped->ok() ? " has stopped" : " has stopped: " + to_string(stopped->error())));
     return end_life(false);
   }
+}
+
+void node_place::end_by_itself(const char* how, std::string why) {
+  ++own_ends_;
+  last_end_troubles_ = disk_.troubles() - troubles_before_;
+  last_end_ = std::move(why);
+  world_.say("node " + on_.address() + how + *last_end_);
+  end_life(false);
 }
 
 // -- the world ---

@@ -39,6 +39,8 @@ public:
   void start();          // no-op while it lives
   void stop();           // as SIGTERM; it is gone when it has stopped
   void kill(bool power); // no-op when nothing lives and the power stays
+  // Somebody starts another process on this one's directory: why it would not, which is as it should be; null if it did.
+  std::optional<error> start_twice();
   // Power came back. No-op when it is there.
   void power_on();
 
@@ -54,14 +56,18 @@ public:
     if (life_) life_->speed() = speed;
   }
   [[nodiscard]] uint64_t lives() const { return lives_; }
-  // Why it last failed to start or go on.
+  // How many lives ended because the process could not start or go on; why the last of them did.
+  [[nodiscard]] uint64_t own_ends() const { return own_ends_; }
   [[nodiscard]] const std::optional<std::string>& last_end() const { return last_end_; }
+  // How many operations its disk had failed in that life.
+  [[nodiscard]] uint64_t last_end_troubles() const { return last_end_troubles_; }
 
 private:
   friend class world;
   // Buries what has ended by itself; called between steps.
   void look_after();
   void end_life(bool power);
+  void end_by_itself(const char* how, std::string why);
 
   world& world_;
   machine& on_;
@@ -70,7 +76,8 @@ private:
   io_speed speed_;
   std::unique_ptr<node_process> life_;
   bool powered_ = true;
-  uint64_t lives_ = 0;
+  uint64_t lives_ = 0, own_ends_ = 0;
+  uint64_t troubles_before_ = 0, last_end_troubles_ = 0; // of the disk: when the life began; in the last
   std::optional<std::string> last_end_;
 };
 

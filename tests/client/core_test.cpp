@@ -86,6 +86,22 @@ TEST_CASE("settings: docs/client.md has every setting with its type, default and
   }
 }
 
+// A new setting is in the swarm by being declared: one that simulated clients do not draw is a hole in it.
+TEST_CASE("client settings: every number has the ends between which simulated clients draw it", "[client]") {
+  std::set<std::string_view> drawn;
+  for (auto& ends : client::settings_to_draw()) {
+    drawn.insert(ends.name);
+    for (auto value : {ends.tiny, ends.usual, ends.huge})
+      CHECK(client::check_setting(ends.name, value).ok());
+  }
+  // How long connect() waits is for people: a simulated client begins again by itself.
+  for (auto& info : client::settings::known()) {
+    bool number = info.type == "ms" || info.type == "bytes" || info.type == "int";
+    INFO(info.name);
+    if (number && info.name != "bootstrap.wait.ms") CHECK(drawn.count(info.name) == 1);
+  }
+}
+
 TEST_CASE("settings: idempotence and acks must agree when both were asked for", "[client][settings]") {
   client::settings s;
   REQUIRE(s.set("bootstrap.servers", "a:1, b:2,").ok());
@@ -179,7 +195,10 @@ TEST_CASE("backoff: pauses double up to the maximum, give or take a fifth", "[cl
       CHECK(pause <= base * 6 / 5);
     }
   }
-  CHECK(backoff_policy{}.pause(3, random) == 0ns);
+  // Without pauses a client would storm a node that has gone.
+  for (uint32_t n : {1u, 2u, 100'000u})
+    CHECK(backoff_policy{}.pause(n, random) >= 800us);
+  CHECK(backoff_policy{0ms, 100ms}.pause(100'000, random) >= 80ms);
 }
 
 TEST_CASE("causes: the last five are kept, repeated ones once", "[client][retry]") {

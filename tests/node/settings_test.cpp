@@ -57,19 +57,30 @@ TEST_CASE("settings: every default in the table is what an empty configuration m
     if (!info.default_text.empty()) flags[std::string{info.name}] = info.default_text;
   auto spelled = load_settings({flags, {}, {}}).value().settings;
   auto silent = load_settings({{{"data", "d"}}, {}, {}}).value().settings;
-  CHECK(spelled.listen == silent.listen);
-  CHECK(spelled.peer_listen == silent.peer_listen);
-  CHECK(spelled.kafka_listen == silent.kafka_listen);
-  CHECK(spelled.http_listen == silent.http_listen);
-  CHECK(spelled.host == silent.host);
-  CHECK(spelled.log_level == silent.log_level);
-  CHECK(spelled.begin_new == silent.begin_new);
-  CHECK(spelled.auto_create == silent.auto_create);
-  CHECK(spelled.memory_budget_bytes == silent.memory_budget_bytes);
-  CHECK(spelled.disk_reserve_bytes == silent.disk_reserve_bytes);
-  CHECK(spelled.workers == silent.workers);
-  CHECK(spelled.network_threads == silent.network_threads);
-  CHECK(spelled.io_threads == silent.io_threads);
+  CHECK(spelled == silent);
+}
+
+// A new setting is in the swarm by being declared: one that simulated nodes do not draw is a hole in it.
+TEST_CASE("settings: every number has the ends between which simulated nodes draw it", "[node][settings]") {
+  for (auto& info : setting_table()) {
+    bool number = info.type == "bytes" || info.type == "count" || info.type == "duration";
+    INFO(info.name);
+    CHECK((!number || (!info.tiny.empty() && !info.huge.empty())));
+    for (auto end : {info.tiny, info.huge}) {
+      if (end.empty()) continue;
+      CHECK(load_settings({{{"data", "d"}, {std::string{info.name}, std::string{end}}}, {}, {}}).ok());
+    }
+  }
+}
+
+TEST_CASE("settings: a duration has a unit and a range", "[node][settings]") {
+  auto with = [](const char* text) {
+    return load_settings({{{"data", "d"}, {"upkeep-interval", text}}, {}, {}});
+  };
+  CHECK(with("250ms")->settings.upkeep_interval == std::chrono::milliseconds{250});
+  CHECK(with("5m")->settings.upkeep_interval == std::chrono::minutes{5});
+  for (auto bad : {"5", "s", "-5s", "1.5s", "5 s", "9ms", "2d", "99999999999999999999s", "4294967295d"})
+    CHECK(with(bad).error().code == ec::invalid_argument);
 }
 
 TEST_CASE("settings: a flag wins over the environment, the environment over the file", "[node][settings]") {

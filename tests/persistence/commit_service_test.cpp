@@ -4,6 +4,7 @@
 #include "tests/support/step_pool.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 
@@ -210,7 +211,11 @@ struct journal_fixture : service_fixture {
       REQUIRE(a->outcome.durable_end.ok());
     }
   }
-  std::vector<std::string> journal_files() { return disk.env().list_directory("data/journal").value(); }
+  std::vector<std::string> journal_files() { // ascending
+    auto names = disk.env().list_directory("data/journal").value();
+    std::sort(names.begin(), names.end());
+    return names;
+  }
 };
 
 } // namespace
@@ -273,6 +278,43 @@ TEST_CASE_METHOD(journal_fixture, "commit: a crash before recovery is complete l
   start(6);
   for (auto& log : logs)
     CHECK(log->log_end() == offset{8});
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: a life that trims its journal beside an old one leaves no doubt",
+                 "[persistence][commit][journal]") {
+  settings.journal_bytes_max = 40'000;
+  start(6);
+  round(3);
+  crash();
+  // One log is never opened: recovery is not complete, and the old files stay.
+  start(6);
+  auto old = journal_files();
+  REQUIRE_FALSE(old.empty());
+  for (int i = 0; i < 100; ++i)
+    round(2);
+  auto now = journal_files();
+  REQUIRE(std::includes(now.begin(), now.end(), old.begin(), old.end()));
+  REQUIRE(now.size() < 20); // it was trimmed
+  crash(sim::crash_kind::kill);
+  start(6);
+  for (auto& log : logs) {
+    CHECK_FALSE(log->failed().has_value());
+    CHECK(log->log_end() == offset{203});
+  }
+}
+
+TEST_CASE_METHOD(journal_fixture, "commit: a file that is missing in a life's row is everybody's doubt",
+                 "[persistence][commit][journal]") {
+  settings.journal_bytes_max = 40'000;
+  start(6);
+  while (journal_files().size() < 3)
+    round(2);
+  auto files = journal_files();
+  crash(sim::crash_kind::kill);
+  disk.env().remove_file("data/journal/" + files[1]).value();
+  service = commit_service::open(disk.env(), "data/journal", pool, time, settings).value();
+  for (auto& key : keys)
+    CHECK(service->recovered(key).damage.has_value());
 }
 
 TEST_CASE_METHOD(journal_fixture, "commit: a log that could not be opened is given its frames once more",

@@ -112,6 +112,18 @@ TEST_CASE("topic config: each number has its range, ends included", "[schema][co
   }
 }
 
+TEST_CASE("topic config: every number has the ends between which simulated topics draw it",
+          "[schema][config]") {
+  for (auto& key : topic_config_keys()) {
+    bool number = key.type == "ms" || key.type == "bytes" || key.type == "int";
+    INFO(key.name);
+    CHECK((!number || (!key.tiny.empty() && !key.huge.empty())));
+    topic_config config;
+    for (auto end : {key.tiny, key.huge})
+      if (!end.empty()) CHECK(config.set(key.name, end).ok());
+  }
+}
+
 TEST_CASE("topic config: values whose effect does not exist are refused, not ignored", "[schema][config]") {
   CHECK(refused("cleanup.policy", "compact", "not there yet"));
   CHECK(refused("cleanup.policy", "compact,delete", "not there yet"));

@@ -13,7 +13,7 @@ TEST_CASE("scenario: what is written is what is meant", "[scenario]") {
   auto read = parse_scenario("s", R"(
 title = "t"
 cluster = { seconds = 12, topics = 3, partitions = 5 }
-workload = { writers = 4, plain_writers = 0, readers = 1 }
+workload = { writers = 4, plain_writers = 0, readers = 1, kafka_writers = 2, kafka_readers = 3, hostile = 5 }
 final_crash = false
 fault = [ { kind = "kill" }, { kind = "power", percent = 100 } ]
 )");
@@ -25,6 +25,9 @@ fault = [ { kind = "kill" }, { kind = "power", percent = 100 } ]
   CHECK(read->writers == 4);
   CHECK(read->plain_writers == 0);
   CHECK(read->readers == 1);
+  CHECK(read->kafka_writers == 2);
+  CHECK(read->kafka_readers == 3);
+  CHECK(read->hostile == 5);
   CHECK_FALSE(read->final_crash);
   REQUIRE(read->faults.size() == 2);
   CHECK(read->faults[0].percent == 50);
@@ -48,6 +51,7 @@ TEST_CASE("scenario: mistakes are told with line and remedy", "[scenario]") {
       GENERATE(mistake{"title = ", "not TOML"}, mistake{"\ntilte = \"x\"", "line 2: unknown key 'tilte'"},
                mistake{"cluster = { secnds = 4 }", "did you mean seconds?"},
                mistake{"cluster = { seconds = 3 }", "from 4 to 3600"}, mistake{"cluster = 3", "a table"},
+               mistake{"workload = { hostile = 11 }", "from 0 to 10"},
                mistake{"fault = [ { kind = \"kil\" } ]", "did you mean kill?"},
                mistake{"fault = [ {} ]", "needs a kind"}, mistake{"fault = 1", "a list"},
                mistake{"fault = [ { kind = \"kill\", percent = 101 } ]", "from 0 to 100"},

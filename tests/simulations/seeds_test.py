@@ -11,8 +11,9 @@ PRODUCT = os.environ["PESSOA_BIN"]
 FRESH = int(os.environ.get("PESSOA_FRESH_SEEDS", "100"))
 PATIENCE = 280  # seconds for a whole batch
 
-# Planted bugs that a handful of seeds finds; all of them in 500: docs/simulations.md.
-PLANTS = ["answer_before_sync", "skip_segment_sync", "skip_directory_sync", "ignore_write_error"]
+# Planted bugs that the first seed finds; what finds the others: docs/simulations.md.
+PLANTS = ["answer_before_sync", "skip_segment_sync", "skip_directory_sync", "failed_log_goes_on", "no_epoch_bump", "no_dedup",
+          "retry_as_new", "failure_means_no", "tick_still_awaited", "wall_clock_for_timeout", "batch_from_its_start"]
 
 
 def sim(*arguments):
@@ -40,6 +41,12 @@ class Seeds(unittest.TestCase):
         self.assertEqual(len(told), FRESH)
         self.assertEqual({line["rerun"] for line in told}, {None, True} if FRESH >= 50 else {None})
         self.assertGreater(sum(sum(line["faults"].values()) for line in told), FRESH, "hardly anything went wrong")
+        if FRESH >= 20:  # fewer say nothing as a whole
+            probes = {p["name"] for p in json.loads(sim("--list", "probes").stdout)}
+            report = run.stderr[run.stderr.index("probes, and the percentage"):].splitlines()[1:]
+            self.assertEqual({line.split()[0] for line in report}, probes)
+            reached = {name for line in told for name in line["probes"]}
+            self.assertEqual({line.split()[0] for line in report if line.endswith("never")}, probes - reached)
 
     def test_a_seed_is_the_same_alone_and_after_others(self):
         # Seed 2 was not, while the producer woke its partitions in the order of their addresses (docs/bugs-found.md).
@@ -61,6 +68,15 @@ class Seeds(unittest.TestCase):
                 self.assertEqual((again["reason"], again["trace"]), (found["reason"], found["trace"]))
                 self.assertEqual(lines(sim("--seed", str(found["seed"])))[0]["verdict"], "ok", "it fails without the plant")
 
+    def test_the_search_for_a_planted_bug_is_a_table(self):
+        run = sim("--find-plants", "1..3", "--plant", "no_epoch_bump")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("| no_epoch_bump | 1 | epoch_is_served_once | ok |", run.stdout)
+        # What no seed can show (one node never cuts its log back) is said to be missing.
+        run = sim("--find-plants", "1..1", "--plant", "scan_behind_truncation")
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertIn("| scan_behind_truncation | not in 1 | | |", run.stdout)
+
     def test_the_product_has_no_sites(self):
         with open(PRODUCT, "rb") as file:
             product = file.read()
@@ -77,7 +93,7 @@ class Words(unittest.TestCase):
     def test_wrong_commands_are_told(self):
         for arguments, word in [(("--seeds", "9..1"), "no range"), (("--seeds", "x"), "no range"), (("--seed", "1..2"), "no seed"),
                                 (("--plant", "nothing"), "--list bugs"), (("--scenario", "nowhere"), "built in are"),
-                                (("--list", "stars"), "--list knows")]:
+                                (("--find-plants", "9..1"), "no range"), (("--list", "stars"), "--list knows")]:
             with self.subTest(arguments=arguments):
                 run = sim(*arguments)
                 self.assertEqual(run.returncode, 2, run.stderr)
@@ -94,7 +110,7 @@ class Words(unittest.TestCase):
                 self.assertEqual((run.returncode, run.stdout, run.stderr), (own.returncode, own.stdout, own.stderr))
 
     def test_lists_are_whole(self):
-        for name in ("scenarios", "bugs", "checkers", "faults"):
+        for name in ("scenarios", "bugs", "checkers", "faults", "probes"):
             listed = json.loads(sim("--list", name).stdout)
             self.assertTrue(listed)
             for entry in listed:

@@ -41,6 +41,19 @@ uint64_t a_life_and_another(uint64_t seed) {
 
 } // namespace
 
+// The controller begins its cluster with a commit, and its first message may be the one that ends it.
+TEST_CASE("world: a node may be killed in the moment of its start", "[world]") {
+  world w{1};
+  auto& n = w.add_node(w.add_machine("10.0.0.1"), quiet_settings("10.0.0.1"));
+  for (int i = 0; i < 3; ++i) {
+    n.start();
+    n.kill(false);
+  }
+  n.start();
+  CHECK(w.run_while_not([&] { return n.ready(); }, 5 * second));
+  CHECK(n.disk().counters().after_death == 0);
+}
+
 TEST_CASE("world: a node is ready, dies, is ready again and stops", "[world]") {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
