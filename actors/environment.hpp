@@ -45,6 +45,9 @@ struct environment {
   size_t opens_in_parallel = 8; // logs being recovered at a time
   duration upkeep_interval = std::chrono::seconds{30};
   persistence::log_settings logs; // what the topics do not say
+  size_t waiting_bytes_max =
+      64u << 20;                      // of a partition: decided and not committed (protocol::leader_settings)
+  size_t parked_fetches_max = 10'000; // likewise
 
   // The data directory's partitions (persistence/data_directory.hpp); blocking, safe from several storage threads.
   std::function<result<std::string>(const partition_key&)> create_partition; // its path; ok when it is there

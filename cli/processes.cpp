@@ -24,10 +24,11 @@ using steady = std::chrono::steady_clock;
 
 struct stat_line {
   char state = 'X';
+  int threads = 0;
   uint64_t start_time = 0;
 };
 
-// Fields 3 and 22 of /proc/PID/stat. The name in field 2 may contain anything, so counting begins after its last ')'.
+// Fields 3, 20 and 22 of /proc/PID/stat. The name in field 2 may contain anything, so counting begins after its last ')'.
 std::optional<stat_line> read_stat(pid_t pid) {
   auto text = read_file("/proc/" + std::to_string(pid) + "/stat");
   if (!text) return std::nullopt;
@@ -41,6 +42,7 @@ std::optional<stat_line> read_stat(pid_t pid) {
     auto space = rest.find(' ');
     if (space == std::string_view::npos) return std::nullopt;
     rest.remove_prefix(space + 1);
+    if (field + 1 == 20) std::from_chars(rest.data(), rest.data() + rest.size(), out.threads);
   }
   std::from_chars(rest.data(), rest.data() + rest.size(), out.start_time);
   return out;
@@ -100,8 +102,9 @@ std::string tail(std::string_view text, size_t lines) {
 process_state state_of(const process& p) {
   if (p.pid <= 0) return process_state::gone;
   auto found = read_stat(p.pid);
-  if (!found || found->start_time != p.start_time || found->state == 'Z' || found->state == 'X')
-    return process_state::gone;
+  if (!found || found->start_time != p.start_time) return process_state::gone;
+  // A zombie with threads is one whose first thread has ended before the others: its ports and files are still taken.
+  if ((found->state == 'Z' || found->state == 'X') && found->threads <= 1) return process_state::gone;
   return found->state == 'T' || found->state == 't' ? process_state::paused : process_state::up;
 }
 

@@ -131,7 +131,7 @@ const std::vector<row>& rows() {
       {{"memory-budget", "bytes", "32MiB to 1TiB", "256MiB",
         "Bytes in flight before the node stops reading from clients.", "32MiB", "4GiB"},
        set_bytes<&s::memory_budget_bytes, 32ull << 20, 1ull << 40>},
-      {{"disk-reserve", "bytes", "0 to 1TiB", "256MiB", "Free space below which writes are refused.", "64KiB",
+      {{"disk-reserve", "bytes", "0 to 1TiB", "256MiB", "Free space below which writes are refused.", "0",
         "1GiB"},
        set_bytes<&s::disk_reserve_bytes, 0, 1ull << 40>},
       // What these three mean by default depends on the machine: simulated nodes draw other values.
@@ -155,6 +155,14 @@ const std::vector<row>& rows() {
       {{"idle-deadline", "duration", "1s to 365d", "10m",
         "A Kafka connection on which nothing is asked for so long is closed.", "1s", "1d"},
        set_duration<&s::idle_deadline, second_ms, 365 * day_ms>},
+      // -- partitions ---
+      {{"partition-queue-max", "bytes", "1KiB to 16GiB", "64MiB",
+        "Bytes of one partition that may wait for the disk before more are refused.", "1KiB", "1GiB"},
+       set_bytes<&s::partition_queue_bytes_max, 1 << 10, 16ull << 30>},
+      {{"parked-fetches-max", "count", "1 to 1000000", "10000",
+        "Fetches that may wait for new records of one partition; one more is answered at once.", "2",
+        "1000000"},
+       set_count<&s::parked_fetches_max, 1, 1'000'000>},
       // -- logs ---
       {{"upkeep-interval", "duration", "10ms to 1d", "30s",
         "How often retention runs, idle files are closed and free space is looked at.", "200ms", "60s"},

@@ -59,6 +59,12 @@ struct node_settings {
       std::chrono::seconds{30};                      // a peer that leaves its answers for so long is cut
   duration idle_deadline = std::chrono::minutes{10}; // Kafka's connections.max.idle.ms, for Kafka's clients
 
+  // -- partitions ---
+  uint64_t partition_queue_bytes_max =
+      64ull << 20; // that wait for the disk; beyond it produce is refused as overloaded
+  uint32_t parked_fetches_max =
+      10'000; // of a partition; beyond it a fetch is answered at once, with what there is
+
   // -- logs ---
   duration upkeep_interval = std::chrono::seconds{30};
   uint32_t opens_in_parallel = 8;

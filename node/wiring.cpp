@@ -123,6 +123,8 @@ result<void> running_node::open_directory() {
   env_.opens_in_parallel = settings_.opens_in_parallel;
   env_.upkeep_interval = settings_.upkeep_interval;
   env_.logs = log_settings_of(settings_);
+  env_.waiting_bytes_max = settings_.partition_queue_bytes_max;
+  env_.parked_fetches_max = settings_.parked_fetches_max;
   env_.create_partition = [this](const partition_key& key) {
     std::lock_guard guard{directory_mutex_};
     return directory_->create_partition(key);

@@ -68,7 +68,6 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
   if (!clean) PESSOA_CHECK(sync_recovered());
   durable_end_ = synced_end_ = log_end_;
   if (state_.truncating) {
-    PESSOA_PROBE("truncation_resumed");
     auto& index = runs_.back().file->index();
     index.set_durable_mark(log_end_);
     index.sync();

@@ -2,6 +2,7 @@
 
 #include "schema/assert.hpp"
 
+#include <iterator>
 #include <sstream>
 
 namespace pessoa {
@@ -10,8 +11,9 @@ namespace {
 
 using c = error_category;
 
-// In the order of `ec`. The numbers are those of Kafka's protocol guide (Errors).
-const std::vector<error_info> table = {
+// In the order of `ec`. The numbers are those of Kafka's protocol guide (Errors). Never destroyed: threads that outlive main()
+// may still have an error to tell.
+constexpr error_info table[] = {
   {ec::none, "none", 0, c::none, ""},
   {ec::invalid_argument, "invalid_argument", 42, c::request, "correct the named field"},
   {ec::invalid_topic_name, "invalid_topic_name", 17, c::request,
@@ -60,11 +62,14 @@ const std::vector<error_info> table = {
 
 } // namespace
 
-const std::vector<error_info>& all_errors() { return table; }
+const std::vector<error_info>& all_errors() {
+  static const auto& all = *new std::vector<error_info>(std::begin(table), std::end(table)); // likewise
+  return all;
+}
 
 const error_info& describe(ec code) {
   auto index = static_cast<size_t>(code);
-  PESSOA_ASSERT(index < table.size() && table[index].code == code, index);
+  PESSOA_ASSERT(index < std::size(table) && table[index].code == code, index);
   return table[index];
 }
 

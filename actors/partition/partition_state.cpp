@@ -29,6 +29,10 @@ void partition_state::start(partition_options options) {
   begin.log_end = log_->log_end();
   if (!PESSOA_PLANT("no_dedup_after_restart")) begin.producers = log_->producers();
   begin.settings.config = options.config;
+  begin.settings.waiting_bytes_max = env_->waiting_bytes_max;
+  begin.settings.parked_fetches_max = env_->parked_fetches_max;
+  begin.settings.producers_max = env_->logs.producers_max;
+  begin.settings.producer_expiry = std::chrono::milliseconds{env_->logs.producer_expiry_ms};
   leader_.emplace(std::move(begin));
   env_->counters->leaderships.fetch_add(1, std::memory_order_relaxed);
 }

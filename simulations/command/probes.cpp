@@ -40,7 +40,6 @@ const named_list& probes() {
       {"snapshot_damaged", "a snapshot of producers could not be read"},
       {"sync_failed", "a segment's sync failed"},
       {"torn_tail_cut", "a start cut a torn tail"},
-      {"truncation_resumed", "a start finished a truncation"},
       {"write_undone", "a write that did not fit was taken back"},
       // -- protocol ---
       {"answered_unknown", "a request was answered unknown_result, because its log failed"},

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <utility>
 
 namespace pessoa::sim {
 
@@ -15,7 +16,7 @@ namespace {
 scenario spelled_out(scenario what) {
   if (what.faults.empty())
     for (auto& kind : fault_kinds())
-      what.faults.push_back({kind.name, 50});
+      what.faults.push_back({kind.name, kind.percent});
   return what;
 }
 
@@ -71,6 +72,14 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
     smaller.final_crash = false;
     best.keep(smaller, "without the crash before the last look");
   }
+  auto settings = [&](const std::string& whose, auto member) {
+    auto smaller = best.what();
+    if (!std::exchange(smaller.*member, false)) return;
+    best.keep(smaller, "settings of " + whose + " at their default");
+  };
+  settings("nodes", &scenario::draw_node);
+  settings("topics", &scenario::draw_topics);
+  settings("clients", &scenario::draw_clients);
   auto number = [&](int64_t least, const std::string& name, auto member) {
     best.lower(
         least, name, [member](const scenario& s) { return static_cast<int64_t>(s.*member); },
@@ -80,6 +89,8 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
   number(0, "hostile clients", &scenario::hostile);
   number(0, "Kafka readers", &scenario::kafka_readers);
   number(0, "Kafka writers", &scenario::kafka_writers);
+  number(0, "administrators", &scenario::administrators);
+  number(0, "churning topics", &scenario::churning_topics);
   number(0, "readers", &scenario::readers);
   number(0, "plain writers", &scenario::plain_writers);
   number(0, "writers", &scenario::writers);
@@ -88,13 +99,30 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
   return best.finish();
 }
 
+namespace {
+
+std::string table_of(const char* name, const std::map<std::string, std::string>& settings) {
+  if (settings.empty()) return {};
+  std::string out;
+  for (auto& [key, value] : settings)
+    out += fmt::format("{}\"{}\" = \"{}\"", out.empty() ? "" : ", ", key, value);
+  return fmt::format("{} = {{ {} }}\n", name, out);
+}
+
+} // namespace
+
 std::string to_toml(const scenario& what) {
-  auto out = fmt::format(
-      "title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
-      "workload = {{ writers = {}, plain_writers = {}, readers = {}, kafka_writers = {}, kafka_readers = {}, "
-      "hostile = {} }}\nfinal_crash = {}\nfault = [\n",
-      what.title, what.seconds, what.topics, what.partitions, what.writers, what.plain_writers, what.readers,
-      what.kafka_writers, what.kafka_readers, what.hostile, what.final_crash);
+  auto out =
+      fmt::format("title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
+                  "workload = {{ writers = {}, plain_writers = {}, readers = {}, administrators = {}, "
+                  "churning_topics = {}, "
+                  "kafka_writers = {}, kafka_readers = {}, hostile = {} }}\n"
+                  "draw = {{ node = {}, topics = {}, clients = {} }}\n",
+                  what.title, what.seconds, what.topics, what.partitions, what.writers, what.plain_writers,
+                  what.readers, what.administrators, what.churning_topics, what.kafka_writers,
+                  what.kafka_readers, what.hostile, what.draw_node, what.draw_topics, what.draw_clients);
+  out += table_of("node", what.node) + table_of("topic", what.topic) + table_of("client", what.client);
+  out += fmt::format("final_crash = {}\nfault = [\n", what.final_crash);
   for (auto& choice : what.faults)
     out += fmt::format("  {{ kind = \"{}\", percent = {} }},\n", choice.kind, choice.percent);
   return out + "]\n";

@@ -48,8 +48,8 @@ uint32_t default_percent(const std::string& kind) {
 
 faults::faults(world& of, const scenario& what, world_time begin, world_time end, damage_hook on_damage)
     : world_(of), begin_(begin), end_(end), on_damage_(std::move(on_damage)) {
-  // One seed in twenty has none, to keep the baseline honest.
-  if (world_.random().faults.below(20) == 0) return;
+  // One seed in twenty has none, to keep the baseline honest; who asks for certain faults gets them.
+  if (world_.random().faults.below(20) == 0 && what.faults.empty()) return;
   arrange_processes(what);
   arrange_disks(what);
   arrange_damage(what);
@@ -118,7 +118,7 @@ void faults::arrange_processes(const scenario& what) {
   if (auto* random = on(what, "restart"))
     repeat(*random, "restart", 3, [this, random] {
       auto& node = any_node(*random);
-      if (!node.ready()) return false;
+      if (node.life() == nullptr || (!node.ready() && random->below(3) > 0)) return false;
       node.stop();
       return true;
     });
@@ -211,7 +211,12 @@ void faults::arrange_disks(const scenario& what) {
   if (auto* random = on(what, "full_disk"))
     repeat(*random, "full_disk", 2, [this, random] {
       auto& node = any_node(*random);
-      node.disk().set_capacity(node.disk().bytes_used() + random->below(200'000));
+      // Room for much, for a little, for nothing.
+      auto room = random->below(3);
+      node.disk().set_capacity(node.disk().bytes_used()
+                               + random->below(room == 0   ? 200'000
+                                               : room == 1 ? 2000
+                                                           : 1));
       world_.time().after(between(*random, 200, 4000) * millisecond,
                           [&node] { node.disk().set_capacity(sim_disk_options{}.capacity_bytes); });
       return true;

@@ -14,13 +14,14 @@ constexpr int tiny = 0, usual = 1, huge = 2;
 
 } // namespace
 
-int knobs::draw(const std::string& owner, std::string_view setting) const {
+int knobs::draw(bool drawn, const std::string& owner, std::string_view setting) const {
+  if (!drawn) return usual;
   // One seed in ten is as people run it.
   if (seeded_random{seed_ ^ 0x6b6e6f6273}.below(10) == 0) return usual;
   auto name = owner + "/" + std::string{setting};
   seeded_random random{seed_ ^ uint64_t{crc32c(as_bytes(name))} << 32};
-  auto drawn = random.below(4);
-  return drawn == 0 ? tiny : drawn == 1 ? huge : usual;
+  auto number = random.below(4);
+  return number == 0 ? tiny : number == 1 ? huge : usual;
 }
 
 void knobs::note(const std::string& owner, const std::map<std::string, std::string>& settings) {
@@ -39,7 +40,7 @@ node::node_settings knobs::of_node(const std::string& address) {
                                            {"http-listen", address + ":18882"}};
   for (auto& info : node::setting_table()) {
     if (info.tiny.empty()) continue;
-    auto drawn = draw(address, info.name);
+    auto drawn = draw(what_.draw_node, address, info.name);
     // As many as the machine has is another number on another machine.
     bool of_machine = info.default_text == "0";
     if (drawn == usual && !of_machine) continue;
@@ -56,7 +57,7 @@ node::node_settings knobs::of_node(const std::string& address) {
 std::map<std::string, std::string> knobs::of_client(const std::string& name, const std::string& bootstrap) {
   std::map<std::string, std::string> out{{"bootstrap.servers", bootstrap}, {"auto.offset.reset", "earliest"}};
   for (auto& ends : client::settings_to_draw()) {
-    auto drawn = draw(name, ends.name);
+    auto drawn = draw(what_.draw_clients, name, ends.name);
     if (drawn != usual) out.emplace(ends.name, drawn == tiny ? ends.tiny : ends.huge);
   }
   constexpr const char* codecs[] = {"none", "none", "gzip", "snappy", "lz4", "zstd"};
@@ -72,10 +73,11 @@ std::map<std::string, std::string> knobs::of_topic(const std::string& name, bool
   std::map<std::string, std::string> out;
   for (auto& key : topic_config_keys()) {
     if (key.tiny.empty() || (!may_shrink && key.name.starts_with("retention."))) continue;
-    auto drawn = draw(name, key.name);
+    auto drawn = draw(what_.draw_topics, name, key.name);
     if (drawn != usual) out.emplace(key.name, drawn == tiny ? key.tiny : key.huge);
   }
-  if (draw(name, "message.timestamp.type") == huge) out.emplace("message.timestamp.type", "LogAppendTime");
+  if (draw(what_.draw_topics, name, "message.timestamp.type") == huge)
+    out.emplace("message.timestamp.type", "LogAppendTime");
   for (auto& [setting, value] : what_.topic)
     out[setting] = value;
   note("topic " + name, out);

@@ -32,7 +32,7 @@ public:
 private:
   void note(const std::string& owner, const std::map<std::string, std::string>& settings);
   // 0 tiny, 1 the default, 2 huge; in some seeds always the default.
-  [[nodiscard]] int draw(const std::string& owner, std::string_view setting) const;
+  [[nodiscard]] int draw(bool drawn, const std::string& owner, std::string_view setting) const;
 
   const scenario& what_;
   uint64_t seed_;

@@ -278,6 +278,7 @@ outcome run::go() {
   out.refused = past_.failed_count();
   out.read = past_.read_count();
   if (faults_) out.faults = faults_->counts();
+  if (what_.hostile > 0) out.faults["hostile"] = static_cast<uint64_t>(what_.hostile);
   if (auto& failed = world_.failed()) {
     out.verdict = verdict::failed;
     out.reason = failed->check;
@@ -285,7 +286,7 @@ outcome run::go() {
   } else if (out.acknowledged < acknowledged_min) {
     out.verdict = verdict::idle;
     out.reason = "only " + std::to_string(out.acknowledged) + " records were acknowledged";
-  } else if (faults_->total() == 0) {
+  } else if (out.faults.empty()) {
     out.verdict = verdict::idle;
     out.reason = "no fault took effect";
   }

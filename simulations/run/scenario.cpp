@@ -56,6 +56,19 @@ result<void> read_numbers(std::string_view file, const toml::node& value, const 
   return {};
 }
 
+result<void> read_switches(std::string_view file, const toml::node& value,
+                           const std::map<std::string, bool*>& known) {
+  auto* table = value.as_table();
+  if (table == nullptr) return wrong(file, value.source(), "a table in braces is expected");
+  for (auto&& [key, entry] : *table) {
+    auto found = known.find(std::string{key.str()});
+    if (found == known.end() || !entry.is_boolean())
+      return wrong(file, entry.source(), "draw knows node, topics and clients, each true or false");
+    *found->second = entry.value_or(true);
+  }
+  return {};
+}
+
 // Settings as text, each looked at by `check`.
 result<void> read_settings(std::string_view file, const toml::node& value,
                            const std::function<result<void>(const std::string&, const std::string&)>& check,
@@ -144,6 +157,10 @@ result<scenario> parse_scenario(std::string_view name, std::string_view text) {
                                  {"hostile", 0, 10, into(out.hostile)}}));
     } else if (key == "fault") {
       PESSOA_CHECK(read_faults(name, value, out.faults));
+    } else if (key == "draw") {
+      PESSOA_CHECK(read_switches(
+          name, value,
+          {{"node", &out.draw_node}, {"topics", &out.draw_topics}, {"clients", &out.draw_clients}}));
     } else if (key == "node") {
       PESSOA_CHECK(read_settings(name, value, check_node_setting, out.node));
     } else if (key == "topic") {
@@ -154,9 +171,10 @@ result<scenario> parse_scenario(std::string_view name, std::string_view text) {
       if (!value.is_boolean()) return wrong(name, value.source(), "final_crash is true or false");
       out.final_crash = value.value_or(true);
     } else {
-      return wrong(name, value.source(),
-                   "unknown key " + pessoa::quoted(key.str())
-                       + "; there are title, cluster, workload, node, topic, client, fault, final_crash");
+      return wrong(
+          name, value.source(),
+          "unknown key " + pessoa::quoted(key.str())
+              + "; there are title, cluster, workload, draw, node, topic, client, fault, final_crash");
     }
   }
   return out;

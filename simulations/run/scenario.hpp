@@ -27,6 +27,7 @@ struct scenario {
   int32_t kafka_writers = 0, kafka_readers = 0;        // clients that speak Kafka's protocol
   int32_t hostile = 0;                                 // clients that mean no good
   bool final_crash = true;                             // before the last look
+  bool draw_node = true, draw_topics = true, draw_clients = true; // settings; else all at their default
   // What is not drawn but so: settings of nodes, topics and clients by their names.
   std::map<std::string, std::string> node, topic, client;
   std::vector<fault_choice> faults; // empty: every kind there is, in half of the seeds
