@@ -4,6 +4,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -51,6 +52,10 @@ class Kafka(World):
         self.assertEqual(struct.unpack(">ih", third[:6]), (3, 0))
         self.assertEqual(self.metric(node, "pessoa_kafka_connections"), 1)
         self.assertEqual(self.metric(node, "pessoa_kafka_requests_total"), 3)
+        # The client may have read its answer before the node hears that it was written.
+        deadline = time.monotonic() + PATIENCE
+        while self.metric(node, "pessoa_kafka_requests_open") != 0 and time.monotonic() < deadline:
+            pass
         self.assertEqual(self.metric(node, "pessoa_kafka_requests_open"), 0)
         self.assertEqual(node.end(signal.SIGTERM), 0)  # with the connection open
         self.assertEqual(client.recv(1), b"")
