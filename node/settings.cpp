@@ -160,7 +160,7 @@ const std::vector<row>& rows() {
         "Bytes of one partition that may wait for the disk before more are refused.", "1KiB", "1GiB"},
        set_bytes<&s::partition_queue_bytes_max, 1 << 10, 16ull << 30>},
       {{"parked-fetches-max", "count", "1 to 1000000", "10000",
-        "Fetches that may wait for new records of one partition; one more is answered at once.", "2",
+        "Fetches that may wait for new records of one partition; one more is answered at once.", "100",
         "1000000"},
        set_count<&s::parked_fetches_max, 1, 1'000'000>},
       // -- logs ---
