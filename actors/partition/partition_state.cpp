@@ -331,6 +331,8 @@ void partition_state::run_upkeep(std::function<result<uint64_t>()> job, responde
 
 void partition_state::upkeep_finished(const upkeep_done& done) {
   upkeep_running_ = false;
+  // Also when it failed halfway: below the log's start there is nothing to read, and who asks must hear where it begins.
+  carry_out(leader_->start_moved(log_->log_start()));
   if (!done.freed_bytes) {
     auto& why = done.freed_bytes.error();
     if (done.reply) done.reply->answer(why);
@@ -343,9 +345,8 @@ void partition_state::upkeep_finished(const upkeep_done& done) {
   if (*done.freed_bytes > 0 && !done.reply) PESSOA_PROBE("segment_removed_by_retention");
   if (*done.freed_bytes > 0 && done.reply) PESSOA_PROBE("segment_removed_by_request");
   env_->counters->retention_bytes.fetch_add(*done.freed_bytes, std::memory_order_relaxed);
-  auto moved = leader_->start_moved(log_->log_start());
   if (done.reply) done.reply->answer(log_->log_start());
-  carry_out(std::move(moved));
+  carry_out({});
 }
 
 // -- time and end ---
