@@ -160,7 +160,7 @@ const std::vector<row>& rows() {
         "Bytes of one partition that may wait for the disk before more are refused.", "1KiB", "1GiB"},
        set_bytes<&s::partition_queue_bytes_max, 1 << 10, 16ull << 30>},
       {{"parked-fetches-max", "count", "1 to 1000000", "10000",
-        "Fetches that may wait for new records of one partition; one more is answered at once.", "100",
+        "Fetches that may wait for new records of one partition; one more is answered at once.", "1",
         "1000000"},
        set_count<&s::parked_fetches_max, 1, 1'000'000>},
       // -- logs ---
@@ -184,7 +184,7 @@ const std::vector<row>& rows() {
         "Bytes of a log that a start may have to read to know its idempotent producers.", "1KiB", "1GiB"},
        set_bytes<&s::producer_snapshot_bytes, 1 << 10, 1ull << 30>},
       {{"producers-max", "count", "8 to 1000000", "10000",
-        "Idempotent producers that a partition remembers; the longest idle one makes room.", "12", "1000000"},
+        "Idempotent producers that a partition remembers; the longest idle one makes room.", "8", "1000000"},
        set_count<&s::producers_max, 8, 1'000'000>},
       // Shorter than a client repeats, it would forget what it must still know.
       {{"producer-expiry", "duration", "3m to 3650d", "1d",

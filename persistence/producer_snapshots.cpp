@@ -10,7 +10,7 @@ namespace pessoa::persistence {
 namespace {
 
 constexpr size_t snapshot_bytes_max = 256u << 20;
-constexpr size_t kept = 2;
+constexpr size_t newest = 2;
 
 } // namespace
 
@@ -27,14 +27,18 @@ result<std::vector<offset>> producer_snapshots::list() {
   return ends;
 }
 
-result<void> producer_snapshots::write(offset end, const producer_table& table) {
+result<void> producer_snapshots::write(offset end, const producer_table& table, bool durable, offset kept) {
   auto data = table.encode();
-  PESSOA_CHECK(env_.remove_file(path(end)));
-  PESSOA_TRY(auto file, env_.open_file(path(end), open_mode::create_new));
-  PESSOA_CHECK(file->write_at(0, byte_view{data}));
+  if (durable) { // one of that offset may be all there is of it
+    PESSOA_CHECK(replace_file(env_, path(end), byte_view{data}));
+  } else {
+    PESSOA_CHECK(env_.remove_file(path(end)));
+    PESSOA_TRY(auto file, env_.open_file(path(end), open_mode::create_new));
+    PESSOA_CHECK(file->write_at(0, byte_view{data}));
+  }
   PESSOA_TRY(auto ends, list());
-  for (size_t i = 0; i + kept < ends.size(); ++i)
-    PESSOA_CHECK(env_.remove_file(path(ends[i])));
+  for (size_t i = 0; i + newest < ends.size(); ++i)
+    if (ends[i] != kept) PESSOA_CHECK(env_.remove_file(path(ends[i])));
   return {};
 }
 
@@ -56,6 +60,16 @@ std::pair<offset, producer_table> producer_snapshots::load(offset end, bool& los
     lost = true;
   }
   return {offset{0}, producer_table{}};
+}
+
+result<offset> producer_snapshots::sync_newest() {
+  bool lost = false;
+  auto newest = load(offset_max, lost).first;
+  if (newest == offset{0}) return newest;
+  PESSOA_TRY(auto file, env_.open_file(path(newest), open_mode::read_write));
+  PESSOA_CHECK(file->sync());
+  PESSOA_CHECK(env_.sync_directory(directory_));
+  return newest;
 }
 
 result<void> producer_snapshots::remove_above(offset end) {

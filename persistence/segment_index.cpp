@@ -233,8 +233,10 @@ void segment_index::keep(size_t count) {
 void segment_index::set_durable_mark(offset end) {
   std::lock_guard lock{mutex_};
   load_locked();
-  if (mark_ == end) return;
+  // What was read need not be on the disk, even if a sync of the file succeeds (failures S8): it is written again.
+  if (mark_ == end && mark_written_) return;
   mark_ = end;
+  mark_written_ = true;
   uint8_t data[16] = {};
   store_le<int64_t>(data, end.value());
   store_le<uint32_t>(data + 12, crc32c({data, 12}));

@@ -85,6 +85,7 @@ private:
   std::vector<index_entry> entries_;
   size_t in_file_ = 0; // entries that the file holds
   std::optional<offset> mark_;
+  bool mark_written_ = false; // by this object, not only read
   bool loaded_ = false;
   bool damaged_ = false;
   bool headless_ = false; // the file has no header of ours

@@ -100,13 +100,13 @@ private:
   result<void> sync_recovered();
   result<void> load_state(recovery_report& report);
   result<void> find_segments(recovery_report& report);
-  result<void> load_sealed(run& sealed, offset next_base, recovery_report& report);
+  result<bool> load_sealed(run& sealed, offset next_base, recovery_report& report);
   result<bool> open_clean(recovery_report& report);
   struct recovered_producers {
     offset from{0}; // what lies below is in the snapshot
     producer_table table;
   };
-  result<void> load_producers(recovery_report& report);
+  result<void> load_producers(offset end, recovery_report& report);
   result<recovered_producers> replay_producers(offset end, recovery_report& report);
   result<void> rebuild_epochs(recovery_report& report);
   void lose(std::string what, recovery_report& report);
@@ -148,6 +148,8 @@ private:
   void note_replay(const frame_header& frame);
   void snapshot_producers_if_due();
   void snapshot_producers();
+  result<void> save_producers(bool durable);
+  result<void> drop_snapshots_above(offset end);
   error fail(error cause);
   [[nodiscard]] result<void> usable() const;
 
@@ -166,6 +168,8 @@ private:
 
   // -- cutting (segmented_log_cut.cpp) ---
   result<void> cut_files(offset to);
+  result<void> keep_producers_of(offset start);
+  result<void> remove_leftovers();
   void settle_idle();
 
   storage_env& env_;
@@ -190,10 +194,11 @@ private:
   tail tail_;
   std::vector<bytes> written_; // of the last write, until it is durable
   bool producers_loaded_ = false;
-  bool touched_ = false;          // recovery changed the active file
-  uint64_t unsnapshot_bytes_ = 0; // written since the newest producer snapshot
-  uint64_t replay_bytes_ = 0;     // of that, what a start would have to read
-  offset snapshot_end_{0};        // of the newest
+  bool touched_ = false;           // recovery changed the active file
+  uint64_t unsnapshot_bytes_ = 0;  // written since the newest producer snapshot
+  uint64_t replay_bytes_ = 0;      // of that, what a start would have to read
+  offset snapshot_end_{0};         // of the newest
+  offset durable_snapshot_end_{0}; // of the newest that was synced in this life
   std::shared_ptr<background> background_;
 
   struct read_hint {

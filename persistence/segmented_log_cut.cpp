@@ -19,6 +19,8 @@ result<void> segmented_log::save_state(const log_state& state) {
 
 result<void> segmented_log::truncate(offset to) {
   PESSOA_CHECK(usable());
+  // From its record on a truncation vouches for all that it leaves: what said so before may be among what goes.
+  if (auto synced = sync_segments(); !synced.ok()) return fail(synced.error());
   std::lock_guard one{sync_};
   std::unique_lock shape{shape_};
   offset start, end;
@@ -88,7 +90,7 @@ result<void> segmented_log::cut_files(offset to) {
   index.set_durable_mark(facts.end);
   index.sync();
   if (!index.usable()) PESSOA_CHECK(env_.remove_file(cut.file->index_path()));
-  PESSOA_CHECK(snapshots_.remove_above(facts.end));
+  PESSOA_CHECK(drop_snapshots_above(facts.end));
   PESSOA_CHECK(env_.sync_directory(directory_));
   {
     std::lock_guard lock{facts_};
@@ -114,7 +116,7 @@ result<void> segmented_log::cut_files(offset to) {
   // A table cannot be cut exactly: what a producer did last, before, is not in it. A snapshot and the headers
   // after it are.
   recovery_report ignored;
-  return load_producers(ignored);
+  return load_producers(log_end_, ignored);
 }
 
 // -- retention ---
@@ -131,6 +133,8 @@ result<uint64_t> segmented_log::remove_before(offset start) {
   if (start == log_end() && runs_.back().facts.size > 0)
     if (auto rolled = roll(); !rolled.ok())
       return rolled.error().code == ec::disk_full ? rolled.error() : fail(rolled.error());
+  if (auto kept = keep_producers_of(start); !kept.ok())
+    return kept.error().code == ec::disk_full ? kept.error() : fail(kept.error());
   // Nobody sees it before it is durable. If saving fails, either may hold after a crash, and both are true.
   auto moved = state_;
   moved.log_start = start;
@@ -153,6 +157,18 @@ result<uint64_t> segmented_log::remove_before(offset start) {
   std::lock_guard lock{facts_};
   if (epochs_.remove_before(start)) epochs_saved_ = false;
   return freed;
+}
+
+// What producers did in segments that go must be known without them: a start that began with an older snapshot would take
+// a repetition for new, and what follows for out of order. Requires: all that was written is durable.
+result<void> segmented_log::keep_producers_of(offset start) {
+  size_t front = 0;
+  while (front + 1 < runs_.size() && runs_[front].facts.end <= start)
+    ++front;
+  if (durable_snapshot_end_ >= runs_[front].file->base() || producers_.size() == 0
+      || PESSOA_PLANT("forget_removed_producers"))
+    return {};
+  return save_producers(true);
 }
 
 std::optional<offset> segmented_log::retention_start(timestamp now, offset limit) const {
@@ -188,9 +204,7 @@ result<void> segmented_log::checkpoint() {
   PESSOA_TRY([[maybe_unused]] auto synced, sync());
   auto& active = runs_.back();
   active.file->index().sync();
-  if (unsnapshot_bytes_ > 0 || producers_.size() > 0) PESSOA_CHECK(snapshots_.write(log_end_, producers_));
-  unsnapshot_bytes_ = replay_bytes_ = 0;
-  snapshot_end_ = log_end_;
+  if (unsnapshot_bytes_ > 0 || producers_.size() > 0) PESSOA_CHECK(save_producers(false));
   log_checkpoint mark;
   mark.generation = state_.generation;
   mark.log_end = log_end_;

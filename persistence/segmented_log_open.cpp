@@ -54,7 +54,7 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
     PESSOA_TRY(clean, open_clean(report));
   }
   if (!clean) PESSOA_CHECK(recover(journal, report));
-  if (clean) PESSOA_CHECK(load_producers(report));
+  if (clean) PESSOA_CHECK(load_producers(log_end_, report));
   producers_loaded_ = true;
   report.clean = clean;
   // Nothing goes before all is looked at: what was lost must look the same to the next start.
@@ -64,7 +64,7 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
     release_files();
     return {};
   }
-  if (clean) PESSOA_CHECK(snapshots_.remove_above(log_end_));
+  if (clean) PESSOA_CHECK(drop_snapshots_above(log_end_));
   if (!clean) PESSOA_CHECK(sync_recovered());
   durable_end_ = synced_end_ = log_end_;
   if (state_.truncating) {
@@ -75,7 +75,19 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
     state_.truncating = false;
     PESSOA_CHECK(save_state());
   }
+  PESSOA_CHECK(remove_leftovers());
   release_files();
+  return {};
+}
+
+// What a removal that was cut short has left, and a start needed for its producers.
+result<void> segmented_log::remove_leftovers() {
+  if (runs_.size() < 2 || runs_.front().facts.end > state_.log_start) return {};
+  PESSOA_CHECK(keep_producers_of(state_.log_start));
+  while (runs_.size() > 1 && runs_.front().facts.end <= state_.log_start) {
+    PESSOA_CHECK(runs_.front().file->remove());
+    runs_.erase(runs_.begin());
+  }
   return {};
 }
 
@@ -129,7 +141,12 @@ result<void> segmented_log::find_segments(recovery_report& report) {
       PESSOA_CHECK(drop(bases.back()));
       bases.pop_back();
     }
-    while (bases.size() > 1 && bases[1] <= state_.log_start) {
+    // Likewise a removal, as far as a snapshot knows the producers; what else goes is looked at before (open()).
+    auto known = bases.size() > 1 && bases[1] <= state_.log_start ? snapshots_.sync_newest()
+                                                                  : result<offset>{offset{0}};
+    PESSOA_CHECK(known);
+    durable_snapshot_end_ = *known;
+    while (bases.size() > 1 && bases[1] <= state_.log_start && bases[1] <= *known) {
       PESSOA_CHECK(drop(bases.front()));
       bases.erase(bases.begin());
     }
@@ -153,12 +170,22 @@ result<void> segmented_log::find_segments(recovery_report& report) {
     if (auto base = parse_file_name(name, index_suffix);
         base && !std::binary_search(bases.begin(), bases.end(), *base))
       PESSOA_CHECK(env_.remove_file(directory_ + "/" + name));
-  for (size_t i = 0; i + 1 < runs_.size(); ++i)
-    PESSOA_CHECK(load_sealed(runs_[i], runs_[i + 1].file->base(), report));
+  // From the end: of what a removal has left, only that is of use which joins what is still there. The names that a power cut
+  // brings back may have holes between them.
+  for (size_t i = runs_.size() - 1; i-- > 0;) {
+    auto next_base = runs_[i + 1].file->base();
+    PESSOA_TRY(auto whole, load_sealed(runs_[i], next_base, report));
+    if (whole || next_base > state_.log_start || failed_) continue;
+    for (size_t gone = 0; gone <= i; ++gone)
+      PESSOA_CHECK(runs_[gone].file->remove());
+    runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(i) + 1);
+    break;
+  }
   return {};
 }
 
-result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_report& report) {
+// Whether it is whole and reaches to the next one; what is missing is a loss unless it was removed.
+result<bool> segmented_log::load_sealed(run& sealed, offset next_base, recovery_report& report) {
   PESSOA_TRY(auto file, sealed.file->file());
   PESSOA_TRY(auto size, file->size());
   auto& index = sealed.file->index();
@@ -166,7 +193,7 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
   if (end && end->position == size && end->at == next_base) {
     sealed.facts = {size, end->at, end->max_time_before, no_timestamp, end->max_append_before};
     sealed.file->release();
-    return {};
+    return true;
   }
   // Its index is lost or late: the headers say what it should have said.
   PESSOA_PROBE("index_rebuilt");
@@ -188,16 +215,17 @@ result<void> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
     PESSOA_CHECK(file->sync());
     size = walked.position;
   }
-  if (walked.position != size || sealed.facts.end != next_base)
+  bool damaged = walked.position != size || sealed.facts.end != next_base;
+  if (damaged && next_base > state_.log_start) // what was removed cannot be missed
     lose(sealed.file->path() + " is damaged at byte " + std::to_string(walked.position) + " (offset "
              + std::to_string(sealed.facts.end.value()) + "): " + to_string(walked.defect),
          report);
-  else
+  else if (!damaged)
     index.add({next_base, size, sealed.facts.max_time, sealed.facts.last_append, index_kind::end});
   sealed.facts.end = std::min(sealed.facts.end, next_base);
   tail_.last_indexed = 0;
   sealed.file->release();
-  return {};
+  return !damaged;
 }
 
 result<bool> segmented_log::open_clean(recovery_report&) {
@@ -249,7 +277,14 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
                                                                            recovery_report& report) {
   auto loaded = snapshots_.load(end, report.producers_rebuilt);
   auto table = std::move(loaded.second);
-  offset from = std::max(loaded.first, runs_.front().file->base());
+  auto base = runs_.front().file->base();
+  // Between it and the first segment something is missing: what it says of a producer may be long past, and an unknown producer
+  // is better than a wrong one.
+  if (loaded.first < base) {
+    table = {};
+    report.producers_rebuilt = true;
+  }
+  offset from = std::max(loaded.first, base);
   unsnapshot_bytes_ = replay_bytes_ = 0;
   snapshot_end_ = loaded.first;
   for (auto& r : runs_) {
@@ -271,17 +306,21 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
                                      walk_depth::heads, replay));
       report.bytes_read += walked.bytes_read;
     }
-    if (walked.position != r.facts.size)
-      lose(r.file->path() + " is damaged at byte " + std::to_string(walked.position) + ": "
-               + to_string(walked.defect),
-           report);
+    if (walked.position == r.facts.size) continue;
+    if (r.facts.end <= state_.log_start) { // removed, and not to be missed: a gap as above
+      table = {};
+      continue;
+    }
+    lose(r.file->path() + " is damaged at byte " + std::to_string(walked.position) + ": "
+             + to_string(walked.defect),
+         report);
   }
   return recovered_producers{from, std::move(table)};
 }
 
-result<void> segmented_log::load_producers(recovery_report& report) {
+result<void> segmented_log::load_producers(offset end, recovery_report& report) {
   if (runs_.empty()) return {};
-  PESSOA_TRY(auto found, replay_producers(log_end_, report));
+  PESSOA_TRY(auto found, replay_producers(end, report));
   std::lock_guard lock{facts_};
   producers_ = std::move(found.table);
   return {};

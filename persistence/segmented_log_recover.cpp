@@ -189,8 +189,8 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   }
   report.bytes_read += window.bytes_read();
   found.durable_end = std::max(found.durable_end, active.file->index().durable_mark().value_or(offset{0}));
-  // What a finished truncation took is not missed; what an unfinished one takes is not either.
-  if (state_.truncating) found.durable_end = std::min(found.durable_end, state_.truncated_to);
+  // What an unfinished truncation takes is not missed, and all before it was synced.
+  if (state_.truncating) found.durable_end = state_.truncated_to;
   return found;
 }
 
@@ -268,11 +268,13 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
       lose("the journal knows of a truncation that the log does not", report);
   if (journal.damage) lose(*journal.damage, report);
   PESSOA_CHECK(settle_epochs(found, report));
-  if (producers.from <= log_end_) {
+  // With the journal's frames, of which a snapshot may know more than the segments.
+  auto whole = std::max(reached, state_.log_start);
+  if (producers.from <= whole) {
     std::lock_guard lock{facts_};
     producers_ = std::move(producers.table);
   } else {
-    PESSOA_CHECK(load_producers(report)); // the newest snapshot knows frames that are gone
+    PESSOA_CHECK(load_producers(whole, report)); // the newest snapshot knows frames that are gone
   }
   if (!epochs_ascend(more, epochs_.last())) lose("the epochs of the journal's frames go back", report);
   return failed_ ? result<void>{} : settle(std::move(found), file_size, journal, std::move(more), report);
@@ -334,10 +336,11 @@ result<void> segmented_log::settle(scan found, uint64_t file_size, const journal
     epochs_ = {};
     epochs_saved_ = false;
     PESSOA_CHECK(add_segment(state_.log_start));
+    if (producers_.size() > 0) PESSOA_CHECK(save_producers(true));
     for (; runs_.size() > 1; runs_.erase(runs_.begin()))
       PESSOA_CHECK(runs_.front().file->remove());
   }
-  return snapshots_.remove_above(log_end_);
+  return drop_snapshots_above(log_end_);
 }
 
 } // namespace pessoa::persistence

@@ -176,7 +176,7 @@ result<void> segmented_log::undo(const mark& before) {
     std::lock_guard facts{facts_};
     runs_.pop_back();
   }
-  PESSOA_CHECK(snapshots_.remove_above(before.log_end));
+  PESSOA_CHECK(drop_snapshots_above(before.log_end));
   PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_CHECK(file->truncate(before.facts.size));
@@ -195,7 +195,7 @@ result<void> segmented_log::undo(const mark& before) {
   }
   if (!producers_loaded_) return {};
   recovery_report ignored;
-  return load_producers(ignored);
+  return load_producers(log_end_, ignored);
 }
 
 // -- roll ---
@@ -263,11 +263,28 @@ void segmented_log::snapshot_producers() {
     producers_.expire(newest - settings_.producer_expiry_ms, settings_.producers_max);
   }
   // Only a start pays for a snapshot that could not be written.
-  if (!snapshots_.write(log_end_, producers_).ok()) return;
+  if (!save_producers(false).ok()) return;
   PESSOA_PROBE("producers_saved");
+  tail_.index_next = true;
+}
+
+// Requires: all that was written is durable.
+result<void> segmented_log::save_producers(bool durable) {
+  bool frames_gone = runs_.front().file->base() > offset{0};
+  durable =
+      durable
+      || (frames_gone && durable_snapshot_end_ == offset{0} && !PESSOA_PLANT("forget_removed_producers"));
+  if (log_end_ != durable_snapshot_end_) // else it is there already, and need not be in danger for a moment
+    PESSOA_CHECK(snapshots_.write(log_end_, producers_, durable, durable_snapshot_end_));
   unsnapshot_bytes_ = replay_bytes_ = 0;
   snapshot_end_ = log_end_;
-  tail_.index_next = true;
+  if (durable) durable_snapshot_end_ = log_end_;
+  return {};
+}
+
+result<void> segmented_log::drop_snapshots_above(offset end) {
+  if (durable_snapshot_end_ > end) durable_snapshot_end_ = offset{0};
+  return snapshots_.remove_above(end);
 }
 
 // -- sync ---

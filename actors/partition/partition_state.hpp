@@ -54,6 +54,10 @@ struct partition_state {
   // -- for who looks on, between two messages ---
   // The rules of the epoch; null before start().
   [[nodiscard]] const protocol::partition_leader* leader() const { return leader_ ? &*leader_ : nullptr; }
+  // The first of the deletions of records that wait for the log; null: none does.
+  [[nodiscard]] const delete_records_command* next_deletion() const {
+    return waiting_deletes_.empty() ? nullptr : waiting_deletes_.front().get();
+  }
   // The first broken invariant in words, those of the rules included; nullopt when all hold. Requires: start().
   [[nodiscard]] std::optional<std::string> check_invariants() const;
 
@@ -64,6 +68,7 @@ private:
 
   [[nodiscard]] std::vector<protocol::epoch_begin> lineage() const;
   void carry_out(protocol::effects effects);
+  void perform(protocol::effects effects);
   void perform(protocol::append_batch& decided);
   void perform(protocol::answer_produce& answer);
   void perform(protocol::read_log& read);

@@ -199,7 +199,7 @@ const std::vector<row>& table() {
        1,
        bytes_max,
        {},
-       "1048576",
+       "1",
        "1073741824"},
       {{"max.poll.records", "int", "500", "consumer", "How many records one poll() returns at most."},
        kind::count,

@@ -78,8 +78,19 @@ void fetch_plan::restart(part& p) {
   p.failure.reset();
   p.dead = false;
   p.failures = 0;
+  p.empty = 0;
   p.not_before = {};
   p.fetch_epoch = -1;
+}
+
+// A node that has no place for another waiting fetch answers at once (`parked-fetches-max`), and so it does when
+// it was not to wait. Asking again at once would keep both busy for nothing: an empty partition is asked as often
+// as if the node had waited, after pauses that grow up to that.
+void fetch_plan::nothing_new(part& p, instant now, random_source& random) {
+  auto again =
+      p.asked_at
+      + std::max(std::min(settings_.backoff.pause(++p.empty, random), settings_.wait), backoff_policy::least);
+  if (again > now) p.not_before = again;
 }
 
 void fetch_plan::settle_at(part& p, int64_t offset) {
@@ -90,12 +101,14 @@ void fetch_plan::settle_at(part& p, int64_t offset) {
 void fetch_plan::seek(const topic_partition& at, int64_t offset) {
   auto& p = parts_.at(at);
   restart(p);
+  p.resets = 0;
   settle_at(p, offset);
 }
 
 void fetch_plan::seek(const topic_partition& at, place_to_find place) {
   auto& p = parts_.at(at);
   restart(p);
+  p.resets = 0;
   p.position.reset();
   p.place = place;
 }
@@ -114,6 +127,7 @@ std::vector<fetch_plan::question> fetch_plan::questions(instant now) {
   auto share = settings_.ahead_bytes_max / (2 * parts_.size());
   auto bytes_max = std::clamp(share, std::min(fetch_bytes_min, settings_.bytes_max), settings_.bytes_max);
   auto per_part = std::max(2 * bytes_max, settings_.ahead_bytes_max / parts_.size());
+  bool in_turns = bytes_max > settings_.ahead_bytes_max / parts_.size();
   auto start = parts_.upper_bound(last_asked_);
   for (size_t i = 0; i < parts_.size(); ++i) {
     if (start == parts_.end()) start = parts_.begin();
@@ -131,11 +145,12 @@ std::vector<fetch_plan::question> fetch_plan::questions(instant now) {
       bool room = buffered_ + reserved_ + bytes_max <= settings_.ahead_bytes_max
                   && p.buffered + bytes_max <= per_part;
       if (!room && buffered_ + reserved_ > 0) continue;
-      q.what = ask_fetch{p.fetch_next, p.fetch_epoch, bytes_max};
+      q.what = ask_fetch{p.fetch_next, p.fetch_epoch, bytes_max, in_turns ? duration{} : settings_.wait};
       p.reserved = bytes_max;
       reserved_ += bytes_max;
     }
     q.id = p.asked = next_id_++;
+    p.asked_at = now;
     asked_.emplace(q.id, at);
     last_asked_ = at;
     out.push_back(std::move(q));
@@ -178,6 +193,8 @@ fetch_plan::effect fetch_plan::fetch_answered(uint64_t id, const result<fetched>
       restart(p);
       p.position.reset();
       p.place = place;
+      // Where a reset leads is out of range again only if the node contradicts itself, and it may for long.
+      if (p.resets++ > 0) p.not_before = now + settings_.backoff.pause(p.resets, random);
       return {};
     }
     return failed(p, at, answer.error(), now, random);
@@ -191,6 +208,8 @@ fetch_plan::effect fetch_plan::fetch_answered(uint64_t id, const result<fetched>
       // out.
       if (p.chunks.empty() && *p.position == p.fetch_next) p.position = answer->next_offset;
       p.fetch_next = answer->next_offset;
+    } else {
+      nothing_new(p, now, random);
     }
     return {};
   }
@@ -200,6 +219,7 @@ fetch_plan::effect fetch_plan::fetch_answered(uint64_t id, const result<fetched>
                    "the node sent batches that do not lead on from offset " + std::to_string(p.fetch_next)},
                   now, random);
   }
+  p.empty = p.resets = 0;
   chunk c{at, p.generation, p.fetch_next, answer->next_offset, answer->batches};
   p.fetch_next = answer->next_offset;
   p.fetch_epoch = answer->last_epoch;

@@ -3,7 +3,8 @@
 // Pure: assignments, answers and the time go in, questions come out. Not thread-safe. Promises: the position
 // of a partition moves only forward through what was handed out, or by a seek; an answer to a question from
 // before a seek is dropped; what is fetched ahead is bounded by `ahead_bytes_max` (a batch larger than a
-// fetch comes whole all the same); partitions take turns; a paused one asks for nothing.
+// fetch comes whole all the same); partitions take turns; a paused one asks for nothing; one that has nothing
+// new is asked again only after a pause, whether the node waited or not.
 #pragma once
 
 #include "client/core/client_config.hpp"
@@ -24,6 +25,7 @@ namespace pessoa::client {
 struct fetch_settings {
   size_t bytes_max = 1u << 20; // of one fetch
   size_t ahead_bytes_max = 32u << 20;
+  duration wait = std::chrono::milliseconds{500}; // of a fetch at the node, for new records
   offset_reset reset = offset_reset::end;
   backoff_policy backoff;
 };
@@ -76,6 +78,7 @@ public:
     int64_t offset;
     int32_t epoch;
     size_t bytes_max;
+    duration wait; // at the node; none where partitions take turns, or an empty one would hold up the next
   };
   struct question {
     uint64_t id = 0;
@@ -121,8 +124,11 @@ private:
     bool paused = false;
     bool dead = false;  // told an error that ends reading here, until a seek
     uint64_t asked = 0; // the question under way
+    instant asked_at{};
     size_t reserved = 0;
     uint32_t failures = 0;
+    uint32_t empty = 0;  // answers without records since the last with some
+    uint32_t resets = 0; // likewise: positions that were out of range
     instant not_before{};
     std::deque<chunk> chunks;
     size_t buffered = 0;
@@ -131,6 +137,7 @@ private:
   part* answering(uint64_t id);
   void restart(part& p);
   void settle_at(part& p, int64_t offset);
+  void nothing_new(part& p, instant now, random_source& random);
   effect failed(part& p, const topic_partition& at, const error& e, instant now, random_source& random);
   [[nodiscard]] place_to_find reset_place() const;
 

@@ -15,6 +15,7 @@ fetch_settings settings_for_plan(const client_config& c) {
   fetch_settings s;
   s.bytes_max = std::min(c.partition_fetch_bytes_max, c.fetch_ahead_bytes_max);
   s.ahead_bytes_max = c.fetch_ahead_bytes_max;
+  s.wait = c.fetch_wait;
   s.reset = c.reset;
   s.backoff = {c.backoff, c.backoff_max};
   return s;
@@ -296,7 +297,7 @@ void consumer_engine::ask(const fetch_plan::question& q) {
   position.setOffset(fetch.offset);
   request.setBytesMin(static_cast<uint32_t>(config_.fetch_bytes_min));
   request.setBytesMax(static_cast<uint32_t>(fetch.bytes_max));
-  request.setWaitMs(ms32(config_.fetch_wait));
+  request.setWaitMs(ms32(fetch.wait));
   auto answer = call.send().then([](capnp::Response<wire::Consumer::FetchResults>&& r) -> result<fetched> {
     if (r.hasError()) return error_of(r.getError());
     auto in = r.getResult();
@@ -310,7 +311,7 @@ void consumer_engine::ask(const fetch_plan::question& q) {
     out.last_epoch = last_epoch_in(out.batches);
     return out;
   });
-  cluster_->run(cluster_->guarded<fetched>(at, kj::mv(answer), config_.fetch_wait + answer_grace)
+  cluster_->run(cluster_->guarded<fetched>(at, kj::mv(answer), fetch.wait + answer_grace)
                     .then([self = shared_from_this(), id = q.id](result<fetched> answer) {
                       fetch_plan::effect effect;
                       {

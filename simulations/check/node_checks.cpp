@@ -8,6 +8,7 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace pessoa::sim {
@@ -18,10 +19,12 @@ using partition_self = caf::stateful_actor<actors::partition_state, actors::part
 
 // Between two looks at all partitions. A step that is due may wait for others for as long.
 constexpr world_time looks_apart = 2 * second;
+// A commit that was let in while there was room may take so long.
+constexpr world_time commit_max = 8 * second;
 
 } // namespace
 
-node_checks::node_checks(world& of, node_place& node, std::function<bool(const partition_key&)> damaged)
+node_checks::node_checks(world& of, node_place& node, std::function<damage(const partition_key&)> damaged)
     : world_(of), node_(node), damaged_(std::move(damaged)), durable_(node.disk(), node.settings().data) {
   of.after_step.push_back([this](process& ran) { look(ran); });
 }
@@ -38,8 +41,13 @@ void node_checks::look(process& ran) {
     life_ = node_.lives();
     durable_.forget();
     overdue_.clear();
+    deletions_.clear();
   }
   if (node_.disk().is_cut()) return; // dead in a moment
+  if (node_.disk().free_bytes() >= node_.settings().disk_reserve_bytes)
+    short_since_.reset();
+  else if (!short_since_)
+    short_since_ = world_.now();
   if (auto* actor = ran.ran_actor()) look_at_partition(*actor);
   look_at_all();
 }
@@ -52,14 +60,19 @@ void node_checks::look_at_partition(const caf::abstract_actor& actor) {
   if (auto broken = partition->state.check_invariants())
     return world_.fail("invariants", name + ": " + *broken);
   look_at_epoch(*leader, actor.id());
-  if (damaged_(leader->key())) return; // what the disk lied about binds nobody
-  auto& shown = high_watermarks_[leader->key()];
+  look_at_turns(partition->state);
+  auto damaged = damaged_(leader->key());
   auto now = leader->high_watermark();
+  auto lost = losses_.look(leader->key(), now, life_);
+  if (lost && damaged == damage::rot) return world_.fail(loss_check::name, name + ": " + *lost);
+  if (damaged != damage::none) return; // what the disk lied about binds nobody
+  auto& shown = high_watermarks_[leader->key()];
   if (now < shown)
     return world_.fail("high_watermark_stays", name + " went back from " + std::to_string(shown.value())
                                                    + " to " + std::to_string(now.value()));
   if (now <= shown) return;
   shown = now;
+  look_at_reserve(leader->key());
   if (auto why = durable_.look(leader->key(), now)) world_.fail(durability_check::name, name + ": " + *why);
 }
 
@@ -71,6 +84,38 @@ void node_checks::look_at_epoch(const protocol::partition_leader& leader, caf::a
                                                    + std::to_string(leader.epoch().value()) + " after epoch "
                                                    + std::to_string(last.epoch.value()));
   last = {leader.epoch(), life_, who};
+}
+
+void node_checks::look_at_turns(const actors::partition_state& partition) {
+  auto& leader = *partition.leader();
+  auto* waits = partition.next_deletion();
+  auto& seen = deletions_[leader.key()];
+  if (waits == nullptr || waits != seen.deletion) {
+    seen = {waits, leader.high_watermark()};
+  } else if (leader.high_watermark() > seen.since) {
+    world_.fail("deletions_have_their_turn",
+                to_string(leader.key()) + ": DeleteRecords still waits, although a commit has ended since");
+  }
+}
+
+// `key` has just shown that more is durable.
+void node_checks::look_at_reserve(const partition_key& key) {
+  if (!short_since_ || world_.now() - *short_since_ < commit_max) return;
+  world_.fail("reserve_is_kept",
+              to_string(key) + " took records, although for seconds less has been free than the reserve of "
+                  + std::to_string(node_.settings().disk_reserve_bytes) + " bytes");
+}
+
+std::optional<std::string> node_checks::leftover() const {
+  auto* services = node_.life() != nullptr ? node_.life()->service() : nullptr;
+  if (services == nullptr || services->env == nullptr || !node_.ready()) return "the node is not ready";
+  auto routes = services->env->routes->load();
+  for (auto& name : node_.disk().names_in(node_.settings().data + "/topics")) {
+    bool known = std::any_of(routes->topics.begin(), routes->topics.end(),
+                             [&](auto& topic) { return name.starts_with(to_string(topic.first) + "-"); });
+    if (!known) return name;
+  }
+  return std::nullopt;
 }
 
 offset node_checks::shown(const partition_key& key) const {

@@ -1,5 +1,5 @@
-// Several processes, never threads: the world is for one. Each child takes every n-th seed and writes its lines and stories
-// whole, so that they do not mix.
+// Several processes, never threads: the world is for one. Each child takes the next seed when it is done with one, and writes its
+// lines and stories whole, so that they do not mix.
 #include "simulations/command/batch.hpp"
 
 #include "schema/assert.hpp"
@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,9 @@ constexpr size_t probes_max = 256;
 
 // What the processes of a batch share.
 struct board {
+  std::atomic<uint64_t> next{0}; // the seed that nobody has taken yet
   std::atomic<uint64_t> ran{0}, failed{0}, idle{0}, diverged{0};
+  std::atomic<uint64_t> virtual_ms{0}, steps{0}, acknowledged{0};
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> reached[probes_max] = {}; // seeds that did, by place in the list
 };
@@ -91,6 +94,11 @@ void run_one(const batch_options& options, uint64_t seed, board& shared) {
   auto [out, rerun] = judge_seed(options, seed);
   if (rerun == false) ++shared.diverged;
   note_probes(out, shared);
+  // A directory that is driven alone has no clients that would wait: its time says nothing of speed.
+  uint64_t runs = scenario_of(options, seed).directories > 0 ? 0 : rerun ? 2 : 1;
+  shared.virtual_ms += runs * static_cast<uint64_t>(out.virtual_seconds * 1000);
+  shared.steps += runs * out.steps;
+  shared.acknowledged += runs * out.acknowledged;
   ++shared.ran;
   if (out.verdict == verdict::idle) ++shared.idle;
   write_whole(1, json_line(out, rerun) + "\n");
@@ -101,13 +109,34 @@ void run_one(const batch_options& options, uint64_t seed, board& shared) {
   }
 }
 
-void run_share(const batch_options& options, uint32_t share, board& shared) {
-  for (auto seed = options.first + share; seed <= options.last && !shared.stop; seed += options.jobs)
+void run_share(const batch_options& options, board& shared) {
+  for (auto seed = shared.next++; seed <= options.last && !shared.stop; seed = shared.next++)
     run_one(options, seed, shared);
 }
 
-batch_result result_of(const board& shared, bool broken) {
-  batch_result out{shared.ran, shared.failed, shared.idle, shared.diverged, {}, broken};
+// Of this process and of those that have ended.
+double cpu_seconds() {
+  double sum = 0;
+  for (int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    ::getrusage(whose, &used);
+    for (auto& time : {used.ru_utime, used.ru_stime})
+      sum += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  }
+  return sum;
+}
+
+batch_result result_of(const board& shared, double began, bool broken) {
+  batch_result out;
+  out.ran = shared.ran;
+  out.failed = shared.failed;
+  out.idle = shared.idle;
+  out.diverged = shared.diverged;
+  out.virtual_seconds = static_cast<double>(shared.virtual_ms) / 1000;
+  out.cpu_seconds = cpu_seconds() - began;
+  out.steps = shared.steps;
+  out.acknowledged = shared.acknowledged;
+  out.broken = broken;
   size_t place = 0;
   for (auto& [name, about] : probes())
     out.reached[name] = shared.reached[place++];
@@ -150,22 +179,23 @@ batch_result run_batch(const batch_options& options) {
   PESSOA_ASSERT(probes().size() <= probes_max, probes().size());
   for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE})
     std::signal(number, on_crash);
+  auto began = cpu_seconds();
   if (options.jobs <= 1 || options.first == options.last) {
     board shared;
-    auto alone = options;
-    alone.jobs = 1;
-    run_share(alone, 0, shared);
-    return result_of(shared, false);
+    shared.next = options.first;
+    run_share(options, shared);
+    return result_of(shared, began, false);
   }
   void* memory = ::mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return result_of({}, true);
+  if (memory == MAP_FAILED) return result_of({}, began, true);
   auto* shared = new (memory) board;
+  shared->next = options.first;
   std::vector<pid_t> children;
   bool broken = false;
-  for (uint32_t share = 0; share < options.jobs; ++share) {
+  for (uint32_t i = 0; i < options.jobs; ++i) {
     auto pid = ::fork();
     if (pid == 0) {
-      run_share(options, share, *shared);
+      run_share(options, *shared);
       std::_Exit(0);
     }
     if (pid < 0)
@@ -179,7 +209,7 @@ batch_result run_batch(const batch_options& options) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) broken = true;
   }
-  return result_of(*shared, broken);
+  return result_of(*shared, began, broken);
 }
 
 } // namespace pessoa::sim

@@ -76,7 +76,8 @@ int run(const batch_options& options) {
   std::fprintf(stderr, "%llu seeds: %llu failed, %llu idle%s\n", static_cast<unsigned long long>(result.ran),
                static_cast<unsigned long long>(result.failed), static_cast<unsigned long long>(result.idle),
                result.diverged > 0 ? ", and some did not go the same way twice" : "");
-  if (result.ran >= batch_min) std::fprintf(stderr, "%s", probe_report(result).c_str());
+  if (result.ran >= batch_min)
+    std::fprintf(stderr, "%s%s", speed_report(result).c_str(), probe_report(result).c_str());
   if (result.broken) return exit_broken;
   if (result.failed > 0) return exit_failed;
   // A batch of seeds that show nothing has shown nothing.

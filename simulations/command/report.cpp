@@ -20,6 +20,7 @@ std::string json_line(const outcome& of, std::optional<bool> rerun) {
   out["trace"] = fmt::format("{:016x}", of.trace);
   out["virtualSeconds"] = of.virtual_seconds;
   out["steps"] = of.steps;
+  out["stepsOf"] = of.steps_of;
   out["acknowledged"] = of.acknowledged;
   out["unknown"] = of.unknown;
   out["refused"] = of.refused;
@@ -45,6 +46,17 @@ std::string story(const outcome& of, const std::string& replay) {
     out += fmt::format(" {} {}", kind, count);
   out += fmt::format("\n  again: {}\n", replay);
   return out;
+}
+
+std::string speed_report(const batch_result& of) {
+  auto per = [](double what, double each) { return each > 0 ? what / each : 0; };
+  auto steps = static_cast<double>(of.steps);
+  return fmt::format("{:.0f} virtual seconds in {:.1f} CPU seconds: {:.1f} per CPU second; {:.0f} steps and "
+                     "{:.1f} acknowledged "
+                     "records per virtual second\n",
+                     of.virtual_seconds, of.cpu_seconds, per(of.virtual_seconds, of.cpu_seconds),
+                     per(steps, of.virtual_seconds),
+                     per(static_cast<double>(of.acknowledged), of.virtual_seconds));
 }
 
 std::string probe_report(const batch_result& of) {

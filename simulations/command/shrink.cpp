@@ -14,7 +14,7 @@ namespace {
 
 // Every kind by name, so that one can be left out.
 scenario spelled_out(scenario what) {
-  if (what.faults.empty())
+  if (what.faults.empty() && what.directories == 0)
     for (auto& kind : fault_kinds())
       what.faults.push_back({kind.name, kind.percent});
   return what;
@@ -60,6 +60,11 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
   auto whole = spelled_out(scenario_of(options, seed));
   auto first = run_seed(whole, seed);
   if (first.verdict != verdict::failed) return std::nullopt;
+  if (whole.directories > 0) {
+    whole.first_directory = *first.failed_directory;
+    whole.directories = 1;
+    return shrunk{whole, run_seed(whole, seed), 2};
+  }
   shrinking best{whole, std::move(first), seed};
   for (auto& choice : whole.faults) {
     auto smaller = best.what();
@@ -112,6 +117,9 @@ std::string table_of(const char* name, const std::map<std::string, std::string>&
 } // namespace
 
 std::string to_toml(const scenario& what) {
+  if (what.directories > 0)
+    return fmt::format("title = \"{}\"\nworkload = {{ directories = {}, first_directory = {} }}\n",
+                       what.title, what.directories, what.first_directory);
   auto out =
       fmt::format("title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
                   "workload = {{ writers = {}, plain_writers = {}, readers = {}, administrators = {}, "

@@ -17,6 +17,7 @@
 #include "simulations/disk/fault_plan.hpp"
 #include "simulations/disk/sim_tree.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,9 @@ public:
   [[nodiscard]] fault_plan& faults() { return faults_; }
   void set_capacity(uint64_t bytes) { options_.capacity_bytes = bytes; }
   [[nodiscard]] uint64_t capacity() const { return options_.capacity_bytes; }
+  [[nodiscard]] uint64_t free_bytes() const {
+    return options_.capacity_bytes - std::min(options_.capacity_bytes, used_);
+  }
   // From now on nobody can say how much is free.
   void refuse_space(bool refuse) { space_refused_ = refuse; }
   [[nodiscard]] uint64_t bytes_used() const { return tree_.bytes_used(); }

@@ -12,6 +12,7 @@ const std::vector<fault_kind>& fault_kinds() {
       {"power", "a machine loses its power, and what was not synced"},
       {"power_in_write", "the power goes in the middle of a change of the disk"},
       {"restart", "a node is stopped and started in order"},
+      {"early_stop", "a node is told to stop while it still starts after a kill"},
       {"second_start", "somebody starts a second process on a directory that is in use"},
       {"pause", "a node stands still, as after SIGSTOP"},
       {"slow_cpu", "each step of a node takes long"},
@@ -122,6 +123,15 @@ void faults::arrange_processes(const scenario& what) {
       node.stop();
       return true;
     });
+  if (auto* random = on(what, "early_stop"))
+    repeat(*random, "early_stop", 3, [this, random] {
+      auto& node = any_node(*random);
+      if (!node.powered() || node.disk().is_cut()) return false;
+      node.kill(false);
+      node.start();
+      world_.time().after(between(*random, 0, 60'000) * microsecond, [&node] { node.stop(); });
+      return true;
+    });
   if (auto* random = on(what, "second_start"))
     repeat(*random, "second_start", 2, [this, random] {
       auto& node = any_node(*random);
@@ -155,7 +165,7 @@ void faults::arrange_processes(const scenario& what) {
 void faults::struck(disk_operation op, disk_fault fault, const std::string& path) {
   bool lies = fault == disk_fault::flip_bit || fault == disk_fault::lost_write
               || fault == disk_fault::misdirected_write;
-  if (lies) on_damage_(path);
+  if (lies) on_damage_(path, fault == disk_fault::flip_bit ? damage::rot : damage::writing);
   switch (fault) {
   case disk_fault::flip_bit:
     return came("rot_on_read");
@@ -214,10 +224,12 @@ void faults::arrange_disks(const scenario& what) {
       // Room for much, for a little, for nothing.
       auto room = random->below(3);
       node.disk().set_capacity(node.disk().bytes_used()
-                               + random->below(room == 0   ? 200'000
+                               + random->below(room == 0   ? 20'000'000
                                                : room == 1 ? 2000
                                                            : 1));
-      world_.time().after(between(*random, 200, 4000) * millisecond,
+      // Now and then for so long that it shows whether anything is still written.
+      auto span = random->below(4) == 0 ? between(*random, 9000, 15'000) : between(*random, 200, 4000);
+      world_.time().after(span * millisecond,
                           [&node] { node.disk().set_capacity(sim_disk_options{}.capacity_bytes); });
       return true;
     });
@@ -257,7 +269,7 @@ bool faults::rot(node_place& node, random_source& random) {
   auto path = directory + "/" + names[random.below(names.size())];
   auto bytes = disk.content(path);
   if (!bytes || bytes->empty()) return false;
-  on_damage_(path);
+  on_damage_(path, damage::rot);
   disk.flip_bit(path, random.below(bytes->size() * 8));
   return true;
 }

@@ -1,6 +1,7 @@
 // What goes wrong during a run: kinds that are on or off per seed, events at drawn moments, all of it undone by calm().
 #pragma once
 
+#include "simulations/check/damage.hpp"
 #include "simulations/run/fault_kinds.hpp"
 #include "simulations/run/scenario.hpp"
 #include "simulations/world/world.hpp"
@@ -14,7 +15,7 @@ namespace pessoa::sim {
 class faults {
 public:
   // Hears of every file whose bytes are not, from now on, what was written.
-  using damage_hook = std::function<void(const std::string& path)>;
+  using damage_hook = std::function<void(const std::string& path, damage how)>;
   // Draws what will happen in [begin, end), and arranges for it.
   faults(world& of, const scenario& what, world_time begin, world_time end, damage_hook on_damage);
 

@@ -8,6 +8,7 @@
 #include "simulations/check/survival.hpp"
 #include "simulations/run/faults.hpp"
 #include "simulations/run/knobs.hpp"
+#include "simulations/storage/storage_run.hpp"
 #include "simulations/workload/administrator.hpp"
 #include "simulations/workload/foreign_clients.hpp"
 #include "simulations/workload/reader.hpp"
@@ -53,7 +54,7 @@ private:
   void end_clients();
   void rest();
   void read_everything();
-  void damaged(const std::string& path);
+  void damaged(const std::string& path, damage how);
 
   const scenario& what_;
   knobs knobs_;
@@ -118,7 +119,7 @@ void run::set_up() {
   auto& node = world_.add_node(machine, knobs_.of_node(machine.address()),
                                sim_disk_options::draw(world_.random().disk));
   checks_.push_back(std::make_unique<node_checks>(
-      world_, node, [this](const partition_key& key) { return past_.is_damaged(to_string(key)); }));
+      world_, node, [this](const partition_key& key) { return past_.damage_of(to_string(key)); }));
   resources_.push_back(std::make_unique<resources>(world_, node));
   survivals_.push_back(std::make_unique<survival>(world_, node));
   past_.high_watermarks([this](auto& key) { return checks_.front()->shown(key); });
@@ -174,15 +175,15 @@ void run::work() {
   auto span = what_.seconds * second;
   auto calm_begins = world_.now() + span * 3 / 4;
   faults_ = std::make_unique<faults>(world_, what_, world_.now(), calm_begins,
-                                     [this](const std::string& path) { damaged(path); });
+                                     [this](const std::string& path, damage how) { damaged(path, how); });
   world_.run_until(calm_begins);
 }
 
-void run::damaged(const std::string& path) {
+void run::damaged(const std::string& path, damage how) {
   world_.say("the disk lies about " + path);
   auto topics = world_.nodes().front().settings().data + "/topics/";
   if (path.starts_with(topics))
-    past_.damaged(path.substr(topics.size(), path.find('/', topics.size()) - topics.size()));
+    past_.damaged(path.substr(topics.size(), path.find('/', topics.size()) - topics.size()), how);
   else
     past_.all_damaged();
 }
@@ -256,6 +257,10 @@ void run::read_everything() {
   if (!world_.run_while_not([&] { return done && !foreign_->behind(); }, world_.now() + calm_max))
     world_.fail("calm_is_served", "what is there could not be read to its end: "
                                       + (done ? *foreign_->behind() : std::string{"the last reader waits"}));
+  auto gone = [this] { return !checks_.front()->leftover(); };
+  if (!past_.any_damaged() && !world_.run_while_not(gone, world_.now() + calm_max))
+    world_.fail("deleted_is_gone", "a directory is left of a topic that is not there: "
+                                       + checks_.front()->leftover().value_or(""));
   if (node.disk().counters().after_death > 0)
     world_.fail("no_io_after_death", std::to_string(node.disk().counters().after_death)
                                          + " operations reached the disk from a process that was dead");
@@ -273,6 +278,7 @@ outcome run::go() {
   out.trace = world_.tracing().value();
   out.virtual_seconds = static_cast<double>(world_.now()) / second;
   out.steps = world_.steps();
+  out.steps_of = world_.steps_of();
   out.acknowledged = past_.acknowledged_count();
   out.unknown = past_.unknown_count();
   out.refused = past_.failed_count();
@@ -301,6 +307,7 @@ outcome run::go() {
 
 outcome run_seed(const scenario& what, uint64_t seed) {
   plants::probes().clear();
+  if (what.directories > 0) return run_directories(what, seed);
   run one{what, seed};
   return one.go();
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace pessoa::sim {
@@ -26,10 +27,12 @@ struct outcome {
   uint64_t trace = 0;
   double virtual_seconds = 0;
   uint64_t steps = 0;
+  std::map<std::string, uint64_t> steps_of; // by process: who kept the world busy
   uint64_t acknowledged = 0, unknown = 0, refused = 0, read = 0;
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> probes;
   std::deque<trace::word> story;               // the last interesting events
+  std::optional<int64_t> failed_directory;     // of a run of data directories
   std::map<std::string, std::string> settings; // that are not at their default, by whose they are
 };
 

@@ -154,7 +154,16 @@ result<scenario> parse_scenario(std::string_view name, std::string_view text) {
                                  {"churning_topics", 0, 100, into(out.churning_topics)},
                                  {"kafka_writers", 0, 100, into(out.kafka_writers)},
                                  {"kafka_readers", 0, 100, into(out.kafka_readers)},
-                                 {"hostile", 0, 10, into(out.hostile)}}));
+                                 {"hostile", 0, 10, into(out.hostile)},
+                                 {"directories", 1, directories_max, into(out.directories)},
+                                 {"first_directory", 0, directories_max - 1, into(out.first_directory)}}));
+      if (auto alone = value.as_table()->size();
+          out.directories + out.first_directory > directories_max
+          || (out.first_directory > 0 && out.directories == 0)
+          || (out.directories > 0 && alone > (out.first_directory > 0 ? 2u : 1u)))
+        return wrong(name, value.source(),
+                     "directories, of which a seed has at most " + std::to_string(directories_max)
+                         + ", stand alone with first_directory: no clients work beside them");
     } else if (key == "fault") {
       PESSOA_CHECK(read_faults(name, value, out.faults));
     } else if (key == "draw") {
@@ -177,6 +186,9 @@ result<scenario> parse_scenario(std::string_view name, std::string_view text) {
               + "; there are title, cluster, workload, draw, node, topic, client, fault, final_crash");
     }
   }
+  if (out.directories > 0 && parsed.table().size() > (parsed.table().contains("title") ? 2u : 1u))
+    return wrong(name, parsed.table().source(),
+                 "directories draw their own sizes and faults: beside workload there may be a title only");
   return out;
 }
 

@@ -17,6 +17,9 @@ struct fault_choice {
   uint32_t percent = 50; // of the seeds in which it happens at all
 };
 
+// Of one seed.
+inline constexpr int64_t directories_max = 1000;
+
 struct scenario {
   std::string name;
   std::string title;
@@ -26,7 +29,9 @@ struct scenario {
   int32_t administrators = 0, churning_topics = 0;     // who change topics, and topics that come and go
   int32_t kafka_writers = 0, kafka_readers = 0;        // clients that speak Kafka's protocol
   int32_t hostile = 0;                                 // clients that mean no good
-  bool final_crash = true;                             // before the last look
+  // Data directories that are driven alone, one after the other; then there is nothing else of all this.
+  int64_t directories = 0, first_directory = 0;
+  bool final_crash = true;                                        // before the last look
   bool draw_node = true, draw_topics = true, draw_clients = true; // settings; else all at their default
   // What is not drawn but so: settings of nodes, topics and clients by their names.
   std::map<std::string, std::string> node, topic, client;

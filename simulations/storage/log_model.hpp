@@ -25,6 +25,7 @@ struct log_model {
   std::optional<offset> start_in_doubt; // a removal was cut short: the start is log_start or this
   leader_epoch epoch{0};
   bool removed = false; // batches below log_start may be gone
+  bool truncated = false;
   bool deletion_in_doubt = false;
 
   [[nodiscard]] offset end() const { return batches.empty() ? offset{0} : batches.back().next; }

@@ -19,7 +19,7 @@ void storage_world::start_first() {
   auto first = data_directory::open(disk.env(), "data").value();
   first->initialise(directory_identity::draw(cluster_id{draw_uuid(random)}, node_id{1}, random)).value();
   first.reset();
-  if (!try_start()) fail("the first start succeeds", "it did not");
+  if (!try_start()) fail("the_first_start_succeeds", "it did not");
   for (auto& log : logs)
     create(log);
 }
@@ -37,11 +37,11 @@ void storage_world::restart() {
       }
       return;
     }
-    if (!disk.is_cut()) fail("a start succeeds", "it did not, on a disk without faults");
+    if (!disk.is_cut()) fail("a_start_succeeds", "it did not, on a disk without faults");
     ++outcome.crashes_in_recovery;
     die(random.below(3) == 0 ? crash_kind::kill : crash_kind::power);
   }
-  if (!try_start()) fail("a start succeeds", "it did not, on a disk without faults");
+  if (!try_start()) fail("a_start_succeeds", "it did not, on a disk without faults");
 }
 
 bool storage_world::try_start() {
@@ -53,7 +53,7 @@ bool storage_world::try_start() {
   if (!directory->begin_writing().ok()) return false;
   auto made = commit_service::open(disk.env(), directory->journal_path(), *pool, time, settings);
   if (!made.ok()) {
-    if (!disk.is_cut()) fail("the journal opens", to_string(made.error()));
+    if (!disk.is_cut()) fail("the_journal_opens", to_string(made.error()));
     return false;
   }
   service = std::move(*made);
@@ -63,7 +63,7 @@ bool storage_world::try_start() {
     bool there = std::count(listed->partitions.begin(), listed->partitions.end(), log.model.key) > 0;
     if (!there) {
       if (log.model.acked_end > offset{0} && !log.model.deletion_in_doubt)
-        fail("a log is there", name(log) + " is gone");
+        fail("a_log_is_there", name(log) + " is gone");
       log.model.forget();
       continue;
     }
@@ -79,8 +79,8 @@ bool storage_world::open(hosted& log, bool clean) {
   auto opened = partition_log::open(disk.env(), path(log), log.model.key, log_options, clean,
                                     service->recovered(log.model.key), report);
   if (disk.is_cut()) return false;
-  if (!opened.ok()) fail("a log opens", name(log) + ": " + to_string(opened.error()));
-  if (report.loss) fail("no loss without damage", name(log) + ": " + *report.loss);
+  if (!opened.ok()) fail("a_log_opens", name(log) + ": " + to_string(opened.error()));
+  if (report.loss) fail("no_loss_without_damage", name(log) + ": " + *report.loss);
   log.log = std::move(*opened);
   check_recovered(log, report);
   return true;
@@ -100,8 +100,7 @@ void storage_world::create(hosted& log) {
   }
   log.log = std::move(*opened);
   if (log.log->log_end() != offset{0})
-    fail("nothing is invented",
-         name(log) + " is new and ends at " + std::to_string(log.log->log_end().value()));
+    fail("nothing_invented", name(log) + " is new and ends at " + std::to_string(log.log->log_end().value()));
   log.model.epoch = log.model.epoch + 1;
 }
 
@@ -113,7 +112,7 @@ void storage_world::commit(hosted& log) {
   if (broken && random.below(10) != 0) return;
   auto next = log.log->log_end();
   if (!broken && next != model.end())
-    fail("the log ends where it should",
+    fail("the_log_ends_where_it_should",
          name(log) + " at " + std::to_string(next.value()) + ", not " + std::to_string(model.end().value()));
   if (random.below(30) == 0) model.epoch = model.epoch + 1;
   std::vector<model_batch> sent;
@@ -133,7 +132,7 @@ void storage_world::commit(hosted& log) {
                    {}});
     batch_builder::identity producer;
     if (random.below(2) == 0) {
-      producer = {producer_id{static_cast<int64_t>(random.below(3))}, producer_epoch{0}, 0};
+      producer = {producer_id{static_cast<int64_t>(random.below(producers_max))}, producer_epoch{0}, 0};
       auto* known = table.find(producer.producer);
       if (known && known->count > 0) producer.base_sequence = known->newest().last_sequence + 1;
     }
@@ -151,7 +150,7 @@ void storage_world::commit(hosted& log) {
   service->commit(log.log, std::move(frames), [this, &log, sent, generation, broken](commit_outcome done) {
     if (!broken) return answered(log, sent, std::move(done), generation);
     log.busy = false;
-    if (done.durable_end.ok()) fail("a failed log takes no writes", name(log) + " took one");
+    if (done.durable_end.ok()) fail("a_failed_log_takes_no_writes", name(log) + " took one");
   });
 }
 
@@ -160,12 +159,12 @@ void storage_world::answered(hosted& log, const std::vector<model_batch>& sent, 
   auto& model = log.model;
   log.busy = false;
   note(done.durable_end.ok() ? static_cast<uint64_t>(done.durable_end->value()) : 7);
-  if (log.log.use_count() != 1) fail("the loan is back before the answer", name(log));
-  if (done.generation != generation) fail("an answer carries its generation", name(log));
+  if (log.log.use_count() != 1) fail("the_loan_is_back_before_the_answer", name(log));
+  if (done.generation != generation) fail("an_answer_carries_its_generation", name(log));
   if (done.durable_end.ok()) {
     ++outcome.acknowledged;
     if (*done.durable_end < sent.back().next)
-      fail("an answer covers what was sent", name(log) + ": durable to "
+      fail("an_answer_covers_what_was_sent", name(log) + ": durable to "
                                                  + std::to_string(done.durable_end->value()) + " of "
                                                  + std::to_string(sent.back().next.value()));
     for (auto& batch : sent)
@@ -177,12 +176,12 @@ void storage_world::answered(hosted& log, const std::vector<model_batch>& sent, 
   if (done.durable_end.error().code == ec::disk_full && !log.log->failed()) {
     ++outcome.refused;
     model.cut(sent.front().base); // definite: it is not there, now or later
-    if (log.log->log_end() != model.end()) fail("a refused batch is not there", name(log));
+    if (log.log->log_end() != model.end()) fail("a_refused_batch_is_not_there", name(log));
     return;
   }
   ++outcome.failed;
   if (!log.log->failed())
-    fail("a failed write ends the log", name(log) + ": " + to_string(done.durable_end.error()));
+    fail("a_failed_write_ends_the_log", name(log) + ": " + to_string(done.durable_end.error()));
 }
 
 // -- cutting ---
@@ -200,6 +199,7 @@ void storage_world::truncate(hosted& log) {
     if (b.base <= to && to < b.next) new_end = b.base;
   if (new_end < model.log_start) return;
   auto generation = log.log->generation();
+  model.truncated = true;
   model.acked_end = std::min(model.acked_end, new_end);
   model.last_commit = std::min(model.last_commit, new_end);
   auto cut = log.log->truncate(to);
@@ -208,7 +208,7 @@ void storage_world::truncate(hosted& log) {
   model.cut(new_end);
   model.acked_end = new_end;
   if (log.log->log_end() != new_end || log.log->generation() != generation + 1)
-    fail("a truncation cuts where it should", name(log));
+    fail("a_truncation_cuts_where_it_should", name(log));
   model.epoch = model.epoch + 1;
   note(static_cast<uint64_t>(new_end.value()));
 }
@@ -227,7 +227,7 @@ void storage_world::remove_before(hosted& log) {
   if (*removed > 0) ++outcome.removals;
   model.log_start = start;
   model.removed = true;
-  if (log.log->log_start() != start) fail("the log begins where it should", name(log));
+  if (log.log->log_start() != start) fail("the_log_begins_where_it_should", name(log));
   note(static_cast<uint64_t>(start.value()));
 }
 

@@ -28,7 +28,7 @@ bool contains(byte_view all, byte_view part) {
 void storage_world::check_durable(hosted& log, const model_batch& batch) {
   auto& env = disk.env();
   auto names = env.list_directory(path(log));
-  if (!names.ok()) fail("an answer is durable", "its directory cannot be listed");
+  if (!names.ok()) fail("an_answer_is_durable", "its directory cannot be listed");
   offset base{-1};
   for (auto& name : *names)
     if (auto at = parse_file_name(name, segment_suffix); at && *at <= batch.base) base = std::max(base, *at);
@@ -46,7 +46,7 @@ void storage_world::check_durable(hosted& log, const model_batch& batch) {
       auto size = (*file)->size();
       auto walked = walk_frames(**file, log.model.key, {0, base, std::nullopt}, size.ok() ? *size : 0,
                                 walk_depth::whole, look);
-      if (!walked.ok()) fail("an answer is durable", to_string(walked.error()));
+      if (!walked.ok()) fail("an_answer_is_durable", to_string(walked.error()));
     }
     durable = disk.durable_prefix(file_path);
     if (segment_end > 0 && durable >= segment_end) return;
@@ -68,7 +68,7 @@ void storage_world::check_durable(hosted& log, const model_batch& batch) {
       at += record->length;
     }
   }
-  fail("an answer is durable", name(log) + " answered offset " + std::to_string(batch.base.value())
+  fail("an_answer_is_durable", name(log) + " answered offset " + std::to_string(batch.base.value())
                                    + ", whose frame ends at " + std::to_string(segment_end) + " of which "
                                    + std::to_string(durable) + " bytes are durable, and no journal holds it");
 }
@@ -81,22 +81,22 @@ void storage_world::check_recovered(hosted& log, const recovery_report& report) 
   outcome.frames_from_journal += report.frames_from_journal;
   note(static_cast<uint64_t>(end.value()) * 31 + log.log->generation());
   if (start != model.log_start && start != model.start_in_doubt.value_or(model.log_start))
-    fail("the log begins where it should", name(log) + " at " + std::to_string(start.value()) + ", not "
+    fail("the_log_begins_where_it_should", name(log) + " at " + std::to_string(start.value()) + ", not "
                                                + std::to_string(model.log_start.value()));
   if (start != model.log_start) model.removed = true;
   model.log_start = start;
   model.start_in_doubt.reset();
   if (end < model.acked_end)
-    fail("what was acknowledged is there", name(log) + " ends at " + std::to_string(end.value())
+    fail("what_was_acknowledged_is_there", name(log) + " ends at " + std::to_string(end.value())
                                                + ", acknowledged was "
                                                + std::to_string(model.acked_end.value()));
   if (end > model.end())
-    fail("nothing is invented", name(log) + " ends at " + std::to_string(end.value()) + ", sent was "
-                                    + std::to_string(model.end().value()));
+    fail("nothing_invented", name(log) + " ends at " + std::to_string(end.value()) + ", sent was "
+                                 + std::to_string(model.end().value()));
   model.cut(end);
   if (model.end() != end)
-    fail("batches are whole", name(log) + " ends at " + std::to_string(end.value()) + ", inside a batch");
-  if (log.log->durable_end() != end) fail("what was recovered is durable", name(log));
+    fail("batches_are_whole", name(log) + " ends at " + std::to_string(end.value()) + ", inside a batch");
+  if (log.log->durable_end() != end) fail("what_was_recovered_is_durable", name(log));
   read_back(log, true);
   auto lineage = model.lineage();
   for (size_t i = 0; i < lineage.size(); ++i) {
@@ -104,15 +104,47 @@ void storage_world::check_recovered(hosted& log, const recovery_report& report) 
     if (epoch_end <= start) continue;
     auto known = log.log->end_of_epoch(lineage[i].epoch);
     if (known != std::pair{lineage[i].epoch, epoch_end})
-      fail("epochs are known", name(log) + ": epoch " + std::to_string(lineage[i].epoch.value()) + " ends at "
+      fail("epochs_are_known", name(log) + ": epoch " + std::to_string(lineage[i].epoch.value()) + " ends at "
                                    + std::to_string(known.second.value()) + ", not "
                                    + std::to_string(epoch_end.value()));
   }
-  if (!model.removed && log.log->producers() != model.producers())
-    fail("producers are remembered", name(log) + ": what the log knows of producers is not what it contains");
+  check_producers(log);
   // From now on all of it counts: a start syncs what it found.
   model.acked_end = end;
   model.last_commit = std::min(model.last_commit, report.written_again_from.value_or(end));
+}
+
+// What was removed from the start is remembered. Only a truncation can make a log forget producers, of whom it then has no
+// batch: it is not cut back to what they did before.
+void storage_world::check_producers(hosted& log) {
+  auto& model = log.model;
+  auto known = log.log->producers();
+  auto expected = model.producers();
+  if (known == expected) return;
+  bool may_forget = model.removed && model.truncated;
+  for (int64_t id = 0; may_forget && id < producers_max; ++id) {
+    auto* has = known.find(producer_id{id});
+    auto* had = expected.find(producer_id{id});
+    bool there = std::any_of(model.batches.begin(), model.batches.end(), [&](auto& b) {
+      return b.base >= log.log->log_start() && b.head.idempotent() && b.head.producer == producer_id{id};
+    });
+    if (has == nullptr && !there) continue;
+    may_forget = has != nullptr && had != nullptr && has->count > 0 && had->count > 0
+                 && has->newest().last_sequence == had->newest().last_sequence;
+  }
+  if (may_forget) return;
+  for (int64_t id = 0; id < producers_max; ++id) {
+    auto text = [id](const producer_table& table) {
+      auto* p = table.find(producer_id{id});
+      if (p == nullptr || p->count == 0) return std::string{"nothing"};
+      return std::to_string(p->count) + " batches up to sequence "
+             + std::to_string(p->newest().last_sequence);
+    };
+    if (auto has = text(known), had = text(expected); has != had)
+      fail("producers_are_remembered",
+           name(log) + " knows " + has + " of producer " + std::to_string(id) + ", who wrote " + had);
+  }
+  fail("producers_are_remembered", name(log) + ": what it knows of producers is not what was written to it");
 }
 
 void storage_world::read_back(hosted& log, bool to_the_end) {
@@ -126,18 +158,19 @@ void storage_world::read_back(hosted& log, bool to_the_end) {
   while (at < end) {
     auto got = log.log->read(at, end, 1 + random.below(3000));
     if (!got.ok())
-      fail("what is there can be read",
+      fail("what_is_there_can_be_read",
            name(log) + " at " + std::to_string(at.value()) + ": " + to_string(got.error()));
     auto rest = got->data.view();
     while (!rest.empty()) {
       if (i >= model.batches.size() || rest.size() < model.batches[i].data.size()
           || !same_bytes(rest.first(model.batches[i].data.size()), model.batches[i].data))
-        fail("every byte is as it was sent", name(log) + " at offset " + std::to_string(at.value()));
+        fail("every_byte_is_as_it_was_sent", name(log) + " at offset " + std::to_string(at.value()));
       rest = rest.subspan(model.batches[i].data.size());
       at = model.batches[i++].next;
+      ++outcome.read;
     }
     if (got->data.empty())
-      fail("what is there can be read", name(log) + ": nothing at " + std::to_string(at.value()));
+      fail("what_is_there_can_be_read", name(log) + ": nothing at " + std::to_string(at.value()));
     if (!to_the_end) return;
   }
 }
@@ -209,7 +242,7 @@ void storage_world::check_flipped() {
   bool clean = directory->was_clean_stop();
   directory->begin_writing().value();
   auto made = commit_service::open(env, directory->journal_path(), *pool, time, settings);
-  if (!made.ok()) fail("a damaged journal does not stop a start", to_string(made.error()));
+  if (!made.ok()) fail("a_damaged_journal_does_not_stop_a_start", to_string(made.error()));
   service = std::move(*made);
   for (size_t i = 0; i < logs.size(); ++i) {
     auto& log = logs[i];
@@ -217,24 +250,24 @@ void storage_world::check_flipped() {
     recovery_report report;
     auto opened = partition_log::open(env, path(log), log.model.key, log_options, clean,
                                       service->recovered(log.model.key), report);
-    if (!opened.ok()) fail("a damaged log opens", name(log) + ": " + to_string(opened.error()));
+    if (!opened.ok()) fail("a_damaged_log_opens", name(log) + ": " + to_string(opened.error()));
     bool reported = report.loss.has_value();
-    if (reported && owner != i && owner != logs.size()) fail("no loss without damage", *report.loss);
+    if (reported && owner != i && owner != logs.size()) fail("no_loss_without_damage", *report.loss);
     auto end = (*opened)->log_end();
-    if (end > log.model.end()) fail("nothing is invented", name(log) + " after a flip in " + file);
+    if (end > log.model.end()) fail("nothing_invented", name(log) + " after a flip in " + file);
     for (auto& batch : log.model.batches) {
       if (batch.base < (*opened)->log_start() || batch.next > end) continue;
       auto got = (*opened)->read(batch.base, end, 1);
       if (!got.ok() && got.error().code != ec::corrupt_data)
-        fail("damage has its error", to_string(got.error()));
+        fail("damage_has_its_error", to_string(got.error()));
       if (got.ok() && owner == i && batch.base == hit && report.frames_from_journal == 0)
-        fail("damage is noticed", name(log) + " serves offset " + std::to_string(hit.value())
+        fail("damage_is_noticed", name(log) + " serves offset " + std::to_string(hit.value())
                                       + " although bit " + std::to_string(bit) + " of " + file
                                       + ", in its frame, was flipped");
       if (!got.ok())
         reported = true;
       else if (!same_bytes(got->data, batch.data))
-        fail("no damaged byte is served",
+        fail("no_damaged_byte_is_served",
              name(log) + " at " + std::to_string(batch.base.value()) + " after a flip in " + file);
     }
     outcome.losses_reported += reported;
@@ -243,7 +276,7 @@ void storage_world::check_flipped() {
     auto must = owner == i || owner == logs.size() ? std::min(log.model.acked_end, log.model.last_commit)
                                                    : log.model.acked_end;
     if (!reported && end < must)
-      fail("what is missing is reported",
+      fail("what_is_missing_is_reported",
            name(log) + " ends at " + std::to_string(end.value()) + ", acknowledged was "
                + std::to_string(log.model.acked_end.value()) + ", after a flip in " + file);
   }

@@ -12,6 +12,7 @@
 namespace pessoa::sim {
 
 struct check_failed {
+  std::string check;
   std::string what;
 };
 
@@ -28,6 +29,8 @@ private:
 };
 
 struct storage_world {
+  static constexpr int64_t producers_max = 3; // ids from 0
+
   explicit storage_world(uint64_t seed);
   ~storage_world() {
     if (pool) pool->kill(); // a check failed: nothing goes on
@@ -68,6 +71,7 @@ struct storage_world {
   // -- storage_checks.cpp ---
   void check_durable(hosted& log, const model_batch& batch);
   void check_recovered(hosted& log, const persistence::recovery_report& report);
+  void check_producers(hosted& log);
   void read_back(hosted& log, bool to_the_end);
   void check_flipped();
   std::optional<uint64_t> header_at(hosted& log, const std::string& file, uint64_t byte);

@@ -10,8 +10,10 @@ storage_outcome run_storage_seed(uint64_t seed) {
     world.run();
   } catch (const check_failed& failed) {
     world.outcome.ok = false;
+    world.outcome.check = failed.check;
     world.outcome.failure = failed.what;
   }
+  world.outcome.virtual_seconds = std::chrono::duration<double>(world.time.now().time_since_epoch()).count();
   return world.outcome;
 }
 
@@ -36,7 +38,7 @@ storage_world::storage_world(uint64_t seed)
 }
 
 void storage_world::fail(const std::string& check, const std::string& what) const {
-  throw check_failed{check + ": " + what};
+  throw check_failed{check, what};
 }
 
 void storage_world::note(uint64_t value) {
@@ -71,6 +73,7 @@ bool storage_world::live() {
   for (uint64_t i = 0; i < steps && !disk.is_cut(); ++i) {
     if (with_full_disk && random.below(15) == 0)
       disk.set_capacity(random.below(2) == 0 ? 1ull << 40 : disk.bytes_used() + random.below(8000));
+    ++outcome.steps;
     time.pass(std::chrono::milliseconds{random.below(400)});
     if (!pool->idle() && random.below(3) != 0)
       pool->step();
@@ -122,7 +125,7 @@ void storage_world::end_life() {
   directory.reset();
   pool.reset();
   if (disk.counters().after_death != before)
-    fail("no I/O after death", std::to_string(disk.counters().after_death - before) + " operations");
+    fail("no_io_after_death", std::to_string(disk.counters().after_death - before) + " operations");
 }
 
 bool storage_world::stop_cleanly() {
@@ -137,7 +140,7 @@ bool storage_world::stop_cleanly() {
     if (!log.log) continue;
     if (!service->detach(*log.log).ok() || !log.log->checkpoint().ok()) return false;
     log.log->release_files();
-    if (log.log->durable_end() != log.log->log_end()) fail("a checkpoint is durable", name(log));
+    if (log.log->durable_end() != log.log->log_end()) fail("a_checkpoint_is_durable", name(log));
   }
   for (auto& log : logs) // all of it is durable now, asked for or not
     if (log.log) log.model.acked_end = log.model.end();

@@ -15,8 +15,11 @@ namespace pessoa::sim {
 
 struct storage_outcome {
   bool ok = true;
-  std::string failure; // "check: what, with values"
+  std::string check;   // the name of the one that failed
+  std::string failure; // what it says, with values
   uint64_t trace = 0;  // a hash over everything that was answered and recovered
+  double virtual_seconds = 0;
+  uint64_t steps = 0, read = 0; // batches
   // How much of the interesting happened; a seed without any of it proves nothing.
   uint64_t acknowledged = 0, refused = 0, failed = 0, dropped = 0;
   uint64_t power_losses = 0, kills = 0, clean_stops = 0, crashes_in_recovery = 0;

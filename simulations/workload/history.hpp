@@ -8,8 +8,10 @@
 #pragma once
 
 #include "pessoa/error.hpp"
+#include "simulations/check/damage.hpp"
 #include "simulations/world/world.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -60,7 +62,10 @@ public:
   void comes_and_goes(const std::string& topic) { dropped_.insert(topic); }
   // The disk has damaged the partition of that key ("TOPICID-INDEX"), or all of them: what is served is what was written, and
   // it need not be all. `known_as` says whose key it is.
-  void damaged(const std::string& key) { damaged_.insert(key); }
+  void damaged(const std::string& key, damage how) {
+    auto& worst = damaged_[key];
+    worst = std::max(worst, how);
+  }
   void all_damaged() { all_damaged_ = true; }
   void known_as(const std::string& topic, const std::string& id) { topic_ids_[topic] = id; }
   // Who asked was told that the partition begins there: it never begins earlier.
@@ -82,6 +87,10 @@ public:
     return all_damaged_ || damaged_.count(key) > 0;
   }
   [[nodiscard]] bool is_damaged(const place& at) const;
+  [[nodiscard]] damage damage_of(const std::string& key) const {
+    auto found = damaged_.find(key);
+    return all_damaged_ ? damage::writing : found == damaged_.end() ? damage::none : found->second;
+  }
   [[nodiscard]] bool any_damaged() const { return all_damaged_ || !damaged_.empty(); }
   [[nodiscard]] int64_t removed_below(const place& at) const;
   [[nodiscard]] int64_t known_end(const place& at) const;        // above all that was acknowledged or read
@@ -116,7 +125,7 @@ private:
   std::map<std::string, record> records_;
   std::map<place, partition> partitions_;
   std::set<std::string> dropped_, shrinking_; // topics
-  std::set<std::string> damaged_;             // partitions, by key
+  std::map<std::string, damage> damaged_;     // partitions, by key
   bool all_damaged_ = false;
   std::map<std::string, std::string> topic_ids_;
   std::set<int64_t> producer_ids_;

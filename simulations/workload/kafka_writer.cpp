@@ -86,7 +86,8 @@ void kafka_writer::pump() {
     bool hole = std::any_of(queues_.begin(), queues_.end(), [](auto& q) { return q.second.has_hole(); });
     if (hole || identity_.producer == no_producer) return want_identity();
   }
-  std::vector<sent> all;
+  std::vector<sent> first_ones; // in one request, before those that follow them
+  std::vector<sent> others;
   for (auto& [at, queue] : queues_) {
     if (session_.leader_of(at) == nullptr) {
       if (queue.open() > 0) session_.refresh();
@@ -95,12 +96,14 @@ void kafka_writer::pump() {
     bool first = true; // one batch for a partition in a request
     while (auto batch = queue.next(identity_, now())) {
       if (options_.together && std::exchange(first, false))
-        all.push_back({&queue, std::move(batch)});
+        first_ones.push_back({&queue, std::move(batch)});
       else
-        send({{&queue, std::move(batch)}});
+        others.push_back({&queue, std::move(batch)});
     }
   }
-  if (!all.empty()) send(std::move(all));
+  if (!first_ones.empty()) send(std::move(first_ones));
+  for (auto& one : others)
+    send({std::move(one)});
 }
 
 void kafka_writer::send(std::vector<sent> batches) {

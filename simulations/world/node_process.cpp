@@ -67,7 +67,8 @@ void node_process::begin() {
 }
 
 std::optional<error> node_process::failed_start() const {
-  if (!ready_ || ready_->ok()) return std::nullopt;
+  // Who is told to stop while it starts is not ready, and that is no failure (node.cpp).
+  if (stopping_ || !ready_ || ready_->ok()) return std::nullopt;
   return ready_->error();
 }
 

@@ -22,7 +22,19 @@ uint64_t actor_of(caf::resumable* job) {
   return actor != nullptr ? actor->id() : 0;
 }
 
+// FNV-1a: the same everywhere.
+uint64_t label_of(std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325ull;
+  for (auto c : name)
+    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ull;
+  return hash;
+}
+
 } // namespace
+
+process::process(timeline& time, machine& on, std::string name)
+    : time_(time), on_(on), name_(std::move(name)), label_(label_of(name_)),
+      loop_(std::make_shared<process_loop>(on)) {}
 
 void process::set_scheduler(coordinator* scheduler) {
   ran_ = nullptr;

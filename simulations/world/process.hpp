@@ -19,8 +19,7 @@ namespace pessoa::sim {
 
 class process {
 public:
-  process(timeline& time, machine& on, std::string name)
-      : time_(time), on_(on), name_(std::move(name)), loop_(std::make_shared<process_loop>(on)) {}
+  process(timeline& time, machine& on, std::string name);
   virtual ~process() = default;
   process(const process&) = delete;
   process& operator=(const process&) = delete;
@@ -57,6 +56,8 @@ public:
   void set_step_cost(world_time cost) { step_cost_ = cost; }
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  // Stands for the name where it would be compared at every step; all lives of a program share it.
+  [[nodiscard]] uint64_t label() const { return label_; }
   [[nodiscard]] machine& on() { return on_; }
   [[nodiscard]] process_loop& loop() { return *loop_; }
   [[nodiscard]] timeline& time() { return time_; }
@@ -75,6 +76,7 @@ private:
   timeline& time_;
   machine& on_;
   std::string name_;
+  uint64_t label_;
   std::shared_ptr<process_loop> loop_;
   coordinator* scheduler_ = nullptr;
   std::vector<std::function<void()>> io_;

@@ -11,7 +11,7 @@ size_t scheduling::pick(const std::vector<process::item>& items) {
   size_t best = 0;
   uint64_t highest = 0;
   for (size_t i = 0; i < items.size(); ++i) {
-    auto [at, fresh] = priority_.try_emplace(key{items[i].of->name(), items[i].identity}, 0);
+    auto [at, fresh] = priority_.try_emplace(key{items[i].of->label(), items[i].identity}, 0);
     if (fresh) at->second = UINT64_MAX / 2 + random_.below(UINT64_MAX / 4);
     if (at->second > highest) {
       highest = at->second;
@@ -19,7 +19,7 @@ size_t scheduling::pick(const std::vector<process::item>& items) {
     }
   }
   if (--left_ == 0) {
-    priority_[key{items[best].of->name(), items[best].identity}] = --lowest_;
+    priority_[key{items[best].of->label(), items[best].identity}] = --lowest_;
     draw_change();
   }
   return best;

@@ -6,7 +6,6 @@
 #include "simulations/world/streams.hpp"
 
 #include <map>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,7 +21,7 @@ public:
   size_t pick(const std::vector<process::item>& items);
 
 private:
-  using key = std::pair<std::string, uint64_t>; // process, identity
+  using key = std::pair<uint64_t, uint64_t>; // the process's label, identity
   static constexpr uint64_t steps_between_changes_max = 2000;
 
   void draw_change() { left_ = 1 + random_.below(steps_between_changes_max); }

@@ -130,6 +130,20 @@ void world::fail(std::string check, std::string why) {
   failure_ = failure{std::move(check), std::move(why), now()};
 }
 
+void world::count_step(const process& by) {
+  ++steps_;
+  auto [at, fresh] = steps_of_.try_emplace(by.label());
+  if (fresh) at->second.first = by.name();
+  ++at->second.second;
+}
+
+std::map<std::string, uint64_t> world::steps_of() const {
+  std::map<std::string, uint64_t> out;
+  for (auto& [label, of] : steps_of_)
+    out.insert(of);
+  return out;
+}
+
 bool world::step(world_time end) {
   if (time_.run_one()) {
     for (auto& node : nodes_)
@@ -143,10 +157,10 @@ bool world::step(world_time end) {
     other->collect(items_);
   if (!items_.empty()) {
     auto chosen = items_[scheduling_.pick(items_)];
-    ++steps_;
+    count_step(*chosen.of);
     trace_.mix(chosen.identity);
     trace_.mix(static_cast<uint64_t>(time_.now()));
-    trace_.mix(chosen.of->name());
+    trace_.mix(chosen.of->label());
     auto& ran = *chosen.of;
     ran.run(chosen);
     for (auto& check : after_step)

@@ -15,6 +15,7 @@
 #include "simulations/world/scheduling.hpp"
 
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -118,11 +119,14 @@ public:
   [[nodiscard]] machine& any_machine(random_source& random);
   [[nodiscard]] std::vector<std::string> addresses() const;
   [[nodiscard]] uint64_t steps() const { return steps_; }
+  // By the name of a process, its lives together.
+  [[nodiscard]] std::map<std::string, uint64_t> steps_of() const;
 
 private:
   friend class node_place;
   // Runs one step, or lets time pass to the next moment at which something can happen, not beyond `end`. False: it is `end`.
   bool step(world_time end);
+  void count_step(const process& by);
 
   const uint64_t seed_;
   timeline time_;
@@ -136,6 +140,7 @@ private:
   std::vector<process::item> items_; // scratch
   std::optional<failure> failure_;
   uint64_t steps_ = 0;
+  std::map<uint64_t, std::pair<std::string, uint64_t>> steps_of_; // by label
 };
 
 } // namespace pessoa::sim

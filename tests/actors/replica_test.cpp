@@ -311,6 +311,28 @@ TEST_CASE_METHOD(replica_fixture, "replica: retention moves the start, and an id
   CHECK(log->released >= 1);
 }
 
+// Else a reader would be sent away by the log and sent back by its leader, without end.
+TEST_CASE_METHOD(replica_fixture, "replica: a removal that fails after the start was saved still moves the leader's start",
+                 "[actors][partition]") {
+  lead(0);
+  produce(leader(), "a");
+  produce(leader(), "b");
+  commits.finish_all();
+  run();
+  commits.finish_all();
+  run();
+  log->fail_next_remove({ec::storage_failed, "EIO"});
+  auto deleted = delete_records(leader(), 1);
+  settle();
+  REQUIRE(deleted->size() == 1);
+  CHECK(deleted->front().error().code == ec::storage_failed);
+  CHECK(failures.size() == 1);
+  auto below = fetch(leader(), 0);
+  REQUIRE(below->size() == 1);
+  CHECK(below->front().error().code == ec::offset_out_of_range);
+  CHECK(below->front().error().message.find("from 1 to 2") != std::string::npos); // said by the leader itself
+}
+
 TEST_CASE_METHOD(replica_fixture, "replica: acks=0 is answered at once and still written", "[actors][partition]") {
   lead(0);
   auto heard = produce(leader(), "a", protocol::acks::none);

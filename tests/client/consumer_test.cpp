@@ -283,6 +283,107 @@ TEST_CASE("fetch plan: what is fetched ahead stays within its bound, and every p
     CHECK(entry.second > 10);
 }
 
+TEST_CASE("fetch plan: an empty answer that came before its time is followed by a pause, up to the wait",
+          "[client][consumer]") {
+  fetch_settings s;
+  s.wait = 500ms;
+  s.backoff = {10ms, 10s};
+  fetch_plan plan{s};
+  seeded_random random{1};
+  instant now{1s};
+  plan.assign({{t0, topic_id{}}});
+  plan.seek(t0, 10);
+  fetched none;
+  none.next_offset = 10;
+  duration last{};
+  for (int i = 0; i < 10; ++i) {
+    auto asked = plan.questions(now);
+    REQUIRE(asked.size() == 1);
+    CHECK(std::get<fetch_plan::ask_fetch>(asked[0].what).wait == 500ms);
+    (void)plan.fetch_answered(asked[0].id, none, now, random); // at once
+    CHECK(plan.questions(now).empty());
+    auto again = plan.next_wakeup(now);
+    REQUIRE(again.has_value());
+    CHECK(*again - now >= last);
+    CHECK(*again - now <= 500ms);
+    last = *again - now;
+    now = *again;
+  }
+  CHECK(last == 500ms);
+
+  auto asked = plan.questions(now);
+  now += 500ms; // the node waited: nothing is added
+  (void)plan.fetch_answered(asked.at(0).id, none, now, random);
+  asked = plan.questions(now);
+  REQUIRE(asked.size() == 1);
+
+  fetched some; // and after records the pauses are short again
+  some.batches = bytes::copy(as_bytes("records"));
+  some.next_offset = 20;
+  (void)plan.fetch_answered(asked[0].id, some, now, random);
+  asked = plan.questions(now);
+  none.next_offset = 20;
+  (void)plan.fetch_answered(asked.at(0).id, none, now, random);
+  REQUIRE(plan.next_wakeup(now).has_value());
+  CHECK(*plan.next_wakeup(now) - now <= 12ms);
+}
+
+TEST_CASE("fetch plan: a position that is out of range again and again is looked for with pauses",
+          "[client][consumer]") {
+  fetch_settings s;
+  s.reset = offset_reset::start;
+  s.backoff = {10ms, 10s};
+  fetch_plan plan{s};
+  seeded_random random{1};
+  instant now{1s};
+  plan.assign({{t0, topic_id{}}});
+  plan.seek(t0, 10);
+  for (int i = 0; i < 5; ++i) {
+    auto asked = plan.questions(now);
+    REQUIRE(asked.size() == 1);
+    REQUIRE(std::holds_alternative<fetch_plan::ask_fetch>(asked[0].what));
+    (void)plan.fetch_answered(asked[0].id, error{ec::offset_out_of_range, "it is not there"}, now, random);
+    if (i > 0) {
+      CHECK(plan.questions(now).empty());
+      now = plan.next_wakeup(now).value();
+    }
+    asked = plan.questions(now);
+    REQUIRE(asked.size() == 1);
+    CHECK(std::holds_alternative<at_start>(std::get<place_to_find>(asked[0].what)));
+    (void)plan.place_answered(asked[0].id, std::optional<int64_t>{3}, now, random);
+  }
+}
+
+TEST_CASE("fetch plan: partitions that share too little to be asked together do not wait for one another",
+          "[client][consumer]") {
+  fetch_settings s;
+  s.bytes_max = 1u << 20;
+  s.ahead_bytes_max = 1; // one fetch at a time
+  s.backoff = {100ms, 1s};
+  fetch_plan plan{s};
+  seeded_random random{1};
+  instant now{1s};
+  std::vector<std::pair<topic_partition, topic_id>> all;
+  for (int i = 0; i < 20; ++i)
+    all.emplace_back(topic_partition{"t", i}, topic_id{});
+  plan.assign(all);
+  for (auto& entry : all)
+    plan.seek(entry.first, 10);
+  std::map<int, int> fetches;
+  for (int i = 0; i < 20; ++i) { // all are empty, and all have been looked at in no time
+    auto asked = plan.questions(now);
+    REQUIRE(asked.size() == 1);
+    CHECK(std::get<fetch_plan::ask_fetch>(asked[0].what).wait == 0ms);
+    ++fetches[asked[0].at.partition];
+    fetched none;
+    none.next_offset = 10;
+    (void)plan.fetch_answered(asked[0].id, none, now, random);
+  }
+  CHECK(fetches.size() == 20);
+  CHECK(plan.questions(now).empty());
+  CHECK(plan.next_wakeup(now).has_value());
+}
+
 TEST_CASE("fetch plan: an answer from before a seek is dropped", "[client][consumer]") {
   fetch_plan plan{fetch_settings{}};
   seeded_random random{1};

@@ -22,7 +22,7 @@ TEST_CASE("crash: 300 seeds lose nothing that was acknowledged", "[persistence][
   storage_outcome sum;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     auto one = run_storage_seed(seed);
-    INFO("run again: storage_seeds --seeds " << seed << ".." << seed << "\n" << one.failure);
+    INFO("storage seed " << seed << ": " << one.check << ": " << one.failure);
     REQUIRE(one.ok);
     sum.acknowledged += one.acknowledged;
     sum.refused += one.refused;
@@ -58,7 +58,7 @@ TEST_CASE("crash: every sync and check that is left out is found within 500 seed
                        "recovered_log_not_synced", "accept_bad_frame_crc", "accept_bad_batch_crc",
                        "cut_below_durable_end", "stale_epoch_file", "skip_state_file", "skip_truncation_sync",
                        "skip_forget", "trust_the_page_cache", "scan_behind_truncation", "snapshot_off_by_one",
-                       "failed_log_goes_on");
+                       "failed_log_goes_on", "forget_removed_producers");
   planted bug{name};
   uint64_t seed = 1;
   while (seed <= plant_seeds_max && run_storage_seed(seed).ok)

@@ -266,6 +266,33 @@ TEST_CASE_METHOD(log_fixture, "log: truncation is durable, counted, and another 
   CHECK(log->last_epoch() == leader_epoch{2});
 }
 
+TEST_CASE_METHOD(log_fixture, "log: what was removed is known by producers, whatever a crash takes",
+                 "[persistence][log][recovery]") {
+  settings.segment_bytes = 500; // a segment for every few batches
+  auto kind = GENERATE(sim::crash_kind::kill, sim::crash_kind::power);
+  open();
+  int32_t sequence = 0;
+  auto produce = [&](producer_id id, int32_t first) {
+    auto batch =
+        make_batch(log->log_end(), leader_epoch{0}, 1, 16, timestamp{1000}, {id, producer_epoch{0}, first});
+    log->write({{batch, timestamp{1000}}}).value();
+    log->sync().value();
+  };
+  produce(producer_id{7}, 0); // and never again
+  for (; sequence < 40; ++sequence)
+    produce(producer_id{8}, sequence);
+  REQUIRE(log->segment_count() > 5);
+  auto before = log->producers();
+  REQUIRE(log->remove_before(offset{38}).value() > 0);
+  for (int i = 0; i < 3; ++i) { // each start is followed by a crash at once
+    crash(kind);
+    open();
+    CHECK_FALSE(report.loss);
+    CHECK(log->log_start() == offset{38});
+    CHECK(log->producers() == before);
+  }
+}
+
 TEST_CASE_METHOD(log_fixture, "log: a truncation inside a batch takes the whole batch",
                  "[persistence][log][truncate]") {
   open();

@@ -10,7 +10,7 @@ import unittest
 SIM = os.environ["PESSOA_SIM"]
 PRODUCT = os.environ["PESSOA_BIN"]
 FRESH = int(os.environ.get("PESSOA_FRESH_SEEDS", "100"))
-PATIENCE = 280  # seconds for a whole batch
+PATIENCE = int(os.environ.get("PESSOA_PATIENCE", "280"))  # seconds for a whole batch
 
 # Planted bugs that one of the first seeds finds, some in a scenario of theirs; what finds the others: docs/simulations.md.
 PLANTS = {"answer_before_sync": None, "skip_segment_sync": None, "skip_directory_sync": None, "no_epoch_bump": None, "no_dedup": None,

@@ -64,6 +64,7 @@ public:
   result<uint64_t> remove_before(offset start) override {
     if (auto why = std::exchange(refused_, std::nullopt)) return *why;
     start_ = std::max(start_, start);
+    if (auto why = std::exchange(unremoved_, std::nullopt)) return fail(*why), *why;
     return uint64_t{0};
   }
   std::optional<offset> retention_start(timestamp, offset) const override {
@@ -98,7 +99,8 @@ public:
   // -- levers for tests ---
   void fail(error why) { failed_ = std::move(why); }
   void set_retention_start(offset start) { retention_ = start; }
-  void refuse_next_remove(error why) { refused_ = std::move(why); }
+  void refuse_next_remove(error why) { refused_ = std::move(why); } // before anything is done
+  void fail_next_remove(error why) { unremoved_ = std::move(why); } // when the start has moved
   int released = 0;
   std::optional<persistence::log_settings> applied;
 
@@ -111,7 +113,7 @@ private:
   uint64_t generation_ = 0;
   std::vector<persistence::epoch_start> epochs_;
   producer_table producers_;
-  std::optional<error> failed_, refused_;
+  std::optional<error> failed_, refused_, unremoved_;
   mutable std::optional<offset> retention_;
 };
 
