@@ -83,7 +83,8 @@ void announce_dev(console& term, const dev_cluster& cluster) {
   term.say("cluster " + cluster.name + " (" + (rpc.empty() ? "not started" : rpc) + ")");
 }
 
-// The default ports, or others where somebody holds them, which is said.
+// The default ports, or others where somebody holds them, which is said. What is free now may be taken by the time that the
+// node listens there.
 void choose_ports(console& term, dev_node& node) {
   auto step = static_cast<uint16_t>(10 * (node.id - 1));
   auto choose = [&](uint16_t port, std::string_view what) {
@@ -97,6 +98,23 @@ void choose_ports(console& term, dev_node& node) {
   node.at.rpc = choose(18880, "clients");
   node.at.kafka = choose(9092, "Kafka");
   node.at.http = choose(18882, "HTTP");
+}
+
+// Two that begin at once may choose the same: who comes second chooses again, and at last lets the system choose.
+result<void> start_on_free_ports(console& term, const dev_cluster& cluster, dev_node& node) {
+  constexpr int attempts = 3;
+  constexpr const char *any_port = "127.0.0.1:0",
+                       *port_taken = "another program is listening there"; // the node's words
+  for (int attempt = 1;; ++attempt) {
+    if (attempt < attempts)
+      choose_ports(term, node);
+    else
+      for (auto* address : {&node.at.rpc, &node.at.kafka.emplace(), &node.at.http.emplace()})
+        *address = any_port;
+    auto started = start_node(cluster, node);
+    if (started || attempt == attempts || started.error().message.find(port_taken) == std::string::npos)
+      return started;
+  }
 }
 
 void next_steps(console& term, const dev_cluster& cluster) {
@@ -149,8 +167,7 @@ int up(console& term, const dev_options& o) {
       term.say("node " + std::to_string(node.id) + " is paused: 'pessoa dev resume " + std::to_string(node.id)
                + "'");
     if (state != process_state::gone) continue;
-    choose_ports(term, node);
-    if (auto started = start_node(cluster, node); !started) return term.fail(started.error());
+    if (auto started = start_on_free_ports(term, cluster, node); !started) return term.fail(started.error());
   }
   if (auto saved = remember(term, cluster); !saved) return term.fail(saved.error());
   if (auto selected = store.select(o.name); !selected) return term.fail(selected.error());

@@ -61,7 +61,7 @@ result<producer_entry> take_entry(byte_view& from, producer_id& id) {
     b.last_offset = offset{take<int64_t>(from)};
     b.time = timestamp{take<int64_t>(from)};
     if (b.first_sequence < 0 || b.last_sequence < 0 || b.first_offset <= previous
-        || b.last_offset < b.first_offset || b.last_offset - b.first_offset + 1 != sequences(b)
+        || b.last_offset < b.first_offset || b.last_offset - b.first_offset != sequences(b) - 1
         || b.time < no_timestamp)
       return damaged("a batch contradicts itself or its neighbour");
     previous = b.last_offset;

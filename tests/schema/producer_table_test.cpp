@@ -242,6 +242,7 @@ TEST_CASE("producer table: a snapshot that lies under a right checksum is refuse
   };
   for (uint32_t producers : {0u, 1u, 3u, UINT32_MAX})
     CHECK(lie(count_at, producers) == ec::corrupt_data);
+  CHECK(lie(first_batch + 16, INT64_MAX) == ec::corrupt_data); // more offsets than there are numbers
   CHECK(lie(first, int64_t{-1}) == ec::corrupt_data);
   CHECK(lie(first, int64_t{2}) == ec::corrupt_data); // twice the same
   CHECK(lie(first, int64_t{3}) == ec::corrupt_data); // out of order

@@ -71,6 +71,21 @@ class Dev(World):
         self.assertEqual(json.loads(self.ok("profile", "list", "--output", "json").out),
                          [{"name": "former", "selected": True, "bootstrap": ["127.0.0.1:1"]}])
 
+    def test_several_begin_at_once(self):
+        names = [f"c{i}" for i in range(6)]
+        homes = [self.path(name) for name in names]
+        begun = []
+        for home in homes:
+            os.makedirs(home)
+            begun.append(subprocess.Popen([BINARY, "dev", "up", "--output", "json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                          stderr=subprocess.PIPE, env={**self.env, "HOME": home}))
+            self.addCleanup(self.run_command, "dev", "down", "--purge", env={"HOME": home})
+        ended = [one.communicate(timeout=PATIENCE) for one in begun]
+        for one, (out, err) in zip(begun, ended):
+            self.assertEqual(one.returncode, 0, err.decode(errors="replace"))
+        ports = [json.loads(out)["nodes"][0]["rpc"] for out, _ in ended]
+        self.assertEqual(len(set(ports)), len(ports), ports)
+
     def test_up_does_not_hold_its_readers_pipe(self):
         out = subprocess.run(["sh", "-c", f"x=$({BINARY} dev up); echo \"$x\""], capture_output=True, env=self.env, timeout=PATIENCE)
         self.assertEqual(out.returncode, 0, out)
