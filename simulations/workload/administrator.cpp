@@ -114,14 +114,17 @@ void administrator::reconfigure(const std::string& name) {
   auto& wish = topics_[name].config[std::string{key.name}];
   wish.value = std::nullopt;
   auto number = ++wish.asked;
+  ++wish.open;
   ++open_;
   in_.run(
       client::alter_topic(*in_.core(), change)
           .then([this, name, key = std::string{key.name}, value, number](result<client::topic_info> done) {
             --open_;
             auto& wish = topics_[name].config[key];
-            if (!done.ok() && done.error().in_doubt()) wish.asked = -1'000'000; // no later answer counts
-            if (done.ok() && wish.asked == number && !value.empty()) wish.value = value;
+            wish.in_doubt = wish.in_doubt || (!done.ok() && done.error().in_doubt());
+            // One that was asked before and is still open may be done after this one.
+            bool alone = --wish.open == 0 && !wish.in_doubt && wish.asked == number;
+            if (alone && done.ok() && !value.empty()) wish.value = value;
           }));
 }
 

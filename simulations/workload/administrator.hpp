@@ -37,7 +37,8 @@ public:
 private:
   enum class presence : uint8_t { absent, present, unknown };
   struct wish { // for a setting's value
-    int asked = 0;
+    int asked = 0, open = 0;
+    bool in_doubt = false; // a change that was not answered may come at any time
     std::optional<std::string> value; // nullopt: nobody knows
   };
   // A change that was not answered may be carried out after a later one: what it concerns is not known any more.
