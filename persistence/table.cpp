@@ -1,5 +1,7 @@
 #include "persistence/table.hpp"
 
+#include "schema/plants.hpp"
+
 #include <leveldb/db.h>
 #include <leveldb/write_batch.h>
 
@@ -97,7 +99,10 @@ result<table::opened> table::open(storage_env& env, const std::string& path, tab
     PESSOA_CHECK(create_directories_durably(env, path));
     std::unique_ptr<table> store{new table{env, path}};
     PESSOA_TRY(auto found, store->start(options));
-    if (found.what == verdict::sound) return opened{std::move(store), std::move(rebuild)};
+    if (found.what == verdict::sound) {
+      if (rebuild) PESSOA_PROBE("table_rebuilt");
+      return opened{std::move(store), std::move(rebuild)};
+    }
     if (rebuild)
       return {ec::storage_failed, "table " + path + " is in doubt although it is new: " + found.why
                                       + " (before: " + *rebuild + ")"};
@@ -172,7 +177,7 @@ result<table::finding> table::check_content(const table_options& options) {
   head_ = stored.value_or(table_head{});
   counted.applied = head_.applied;
   std::ostringstream why;
-  if (counted != head_) {
+  if (counted != head_ && !PESSOA_PLANT("believe_a_table")) {
     why << "its head says " << head_ << ", but there are " << counted;
   } else if (closing_note_ && *closing_note_ != head_) {
     why << "it was closed with " << *closing_note_ << ", and now has " << head_;

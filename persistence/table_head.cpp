@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t magic = 0x42415450; // "PTAB"
 constexpr uint16_t format_version = 1;
 constexpr size_t head_bytes = 40;
+constexpr size_t head_bytes_min = 12; // of any version: magic, version, checksum
 constexpr uint16_t has_position = 1;
 
 // FNV-1a, 64 bits.
@@ -57,13 +58,16 @@ std::string table_head::encode() const {
 }
 
 result<table_head> table_head::decode(byte_view data) {
-  if (data.size() < 8 || load_le<uint32_t>(data.data()) != magic)
+  if (data.size() < head_bytes_min || load_le<uint32_t>(data.data()) != magic)
     return {ec::corrupt_data, "not the head of a table"};
+  // At the same place from the end in every version, so that rot is not taken for a newer one.
+  auto body = data.first(data.size() - 4);
+  if (load_le<uint32_t>(body.data() + body.size()) != crc32c(body))
+    return {ec::corrupt_data, "the head of the table contradicts its checksum"};
   if (auto version = load_le<uint16_t>(data.data() + 4); version > format_version)
     return {ec::unsupported_version, "the table has format " + std::to_string(version)
                                          + ", this software knows " + std::to_string(format_version)};
-  if (data.size() != head_bytes || load_le<uint32_t>(data.data() + 36) != crc32c(data.subspan(0, 36)))
-    return {ec::corrupt_data, "the head of the table contradicts its checksum"};
+  if (data.size() != head_bytes) return {ec::corrupt_data, "the head of the table has another size"};
   table_head head;
   if (load_le<uint16_t>(data.data() + 6) & has_position) head.applied = load_le<int64_t>(data.data() + 8);
   head.entries = load_le<uint64_t>(data.data() + 16);

@@ -35,7 +35,7 @@ constexpr size_t probes_max = 256;
 struct board {
   std::atomic<uint64_t> next{0}; // the seed that nobody has taken yet
   std::atomic<uint64_t> ran{0}, failed{0}, idle{0}, diverged{0};
-  std::atomic<uint64_t> virtual_ms{0}, steps{0}, acknowledged{0};
+  std::atomic<uint64_t> virtual_ms{0}, load_ms{0}, steps{0}, batches{0};
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> reached[probes_max] = {}; // seeds that did, by place in the list
 };
@@ -98,7 +98,8 @@ void run_one(const batch_options& options, uint64_t seed, board& shared) {
   uint64_t runs = scenario_of(options, seed).directories > 0 ? 0 : rerun ? 2 : 1;
   shared.virtual_ms += runs * static_cast<uint64_t>(out.virtual_seconds * 1000);
   shared.steps += runs * out.steps;
-  shared.acknowledged += runs * out.acknowledged;
+  shared.load_ms += runs * static_cast<uint64_t>(out.load_seconds * 1000);
+  shared.batches += runs * out.batches;
   ++shared.ran;
   if (out.verdict == verdict::idle) ++shared.idle;
   write_whole(1, json_line(out, rerun) + "\n");
@@ -135,7 +136,8 @@ batch_result result_of(const board& shared, double began, bool broken) {
   out.virtual_seconds = static_cast<double>(shared.virtual_ms) / 1000;
   out.cpu_seconds = cpu_seconds() - began;
   out.steps = shared.steps;
-  out.acknowledged = shared.acknowledged;
+  out.load_seconds = static_cast<double>(shared.load_ms) / 1000;
+  out.batches = shared.batches;
   out.broken = broken;
   size_t place = 0;
   for (auto& [name, about] : probes())

@@ -21,8 +21,8 @@ struct batch_options {
 struct batch_result {
   uint64_t ran = 0, failed = 0, idle = 0, diverged = 0;
   // Second runs of a seed count, too.
-  double virtual_seconds = 0, cpu_seconds = 0;
-  uint64_t steps = 0, acknowledged = 0;
+  double virtual_seconds = 0, load_seconds = 0, cpu_seconds = 0;
+  uint64_t steps = 0, batches = 0;
   std::map<std::string, uint64_t> reached; // probe -> the seeds that reached it; each probe of the list
   bool broken = false;                     // a process of the batch ended without its verdict
 };

@@ -43,6 +43,7 @@ const named_list& planted_bugs() {
       {"accept_bad_frame_crc", "the frame header's checksum is not looked at"},
       {"act_on_names_first", "a start does not sync the directory before it acts on the names in it"},
       {"answer_before_sync", "a commit is answered before its sync"},
+      {"believe_a_table", "a table's content is not compared with what its head says"},
       {"cut_below_durable_end", "what is lost counts as a torn tail"},
       {"deleted_names_not_synced", "a start does not sync the names of partitions that were deleted"},
       {"failed_log_goes_on", "a log goes on after a failed write or sync"},

@@ -39,6 +39,7 @@ const named_list& probes() {
       {"segment_rolled", "a new segment was begun"},
       {"snapshot_damaged", "a snapshot of producers could not be read"},
       {"sync_failed", "a segment's sync failed"},
+      {"table_rebuilt", "a table in doubt was thrown away, to be filled again from its log"},
       {"torn_tail_cut", "a start cut a torn tail"},
       {"write_undone", "a write that did not fit was taken back"},
       // -- protocol ---

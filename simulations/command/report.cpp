@@ -19,8 +19,10 @@ std::string json_line(const outcome& of, std::optional<bool> rerun) {
   out["reason"] = of.reason;
   out["trace"] = fmt::format("{:016x}", of.trace);
   out["virtualSeconds"] = of.virtual_seconds;
+  out["loadSeconds"] = of.load_seconds;
   out["steps"] = of.steps;
   out["stepsOf"] = of.steps_of;
+  out["batches"] = of.batches;
   out["acknowledged"] = of.acknowledged;
   out["unknown"] = of.unknown;
   out["refused"] = of.refused;
@@ -50,13 +52,13 @@ std::string story(const outcome& of, const std::string& replay) {
 
 std::string speed_report(const batch_result& of) {
   auto per = [](double what, double each) { return each > 0 ? what / each : 0; };
-  auto steps = static_cast<double>(of.steps);
-  return fmt::format("{:.0f} virtual seconds in {:.1f} CPU seconds: {:.1f} per CPU second; {:.0f} steps and "
-                     "{:.1f} acknowledged "
-                     "records per virtual second\n",
-                     of.virtual_seconds, of.cpu_seconds, per(of.virtual_seconds, of.cpu_seconds),
-                     per(steps, of.virtual_seconds),
-                     per(static_cast<double>(of.acknowledged), of.virtual_seconds));
+  return fmt::format("{:.0f} virtual seconds, {:.0f} of them with clients at work, in {:.1f} CPU seconds: "
+                     "{:.1f} and {:.1f} per CPU "
+                     "second\n{:.0f} steps per virtual second; {:.1f} batches per second of work\n",
+                     of.virtual_seconds, of.load_seconds, of.cpu_seconds,
+                     per(of.virtual_seconds, of.cpu_seconds), per(of.load_seconds, of.cpu_seconds),
+                     per(static_cast<double>(of.steps), of.virtual_seconds),
+                     per(static_cast<double>(of.batches), of.load_seconds));
 }
 
 std::string probe_report(const batch_result& of) {

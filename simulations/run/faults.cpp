@@ -227,6 +227,12 @@ void faults::arrange_disks(const scenario& what) {
                                + random->below(room == 0   ? 20'000'000
                                                : room == 1 ? 2000
                                                            : 1));
+      // Now and then a start finds it so, with frames in doubt that it has no room to write again.
+      if (random->below(3) == 0 && node.life() != nullptr) {
+        node.disk().set_capacity(node.disk().bytes_used() + random->below(16'000));
+        node.kill(false);
+        node.start();
+      }
       // Now and then for so long that it shows whether anything is still written.
       auto span = random->below(4) == 0 ? between(*random, 9000, 15'000) : between(*random, 200, 4000);
       world_.time().after(span * millisecond,

@@ -26,8 +26,10 @@ struct outcome {
   std::string why;    // in words
   uint64_t trace = 0;
   double virtual_seconds = 0;
+  double load_seconds = 0; // of these clients worked
   uint64_t steps = 0;
   std::map<std::string, uint64_t> steps_of; // by process: who kept the world busy
+  uint64_t batches = 0;                     // that the nodes' partitions took
   uint64_t acknowledged = 0, unknown = 0, refused = 0, read = 0;
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> probes;

@@ -2,6 +2,7 @@
 
 #include "schema/plants.hpp"
 #include "simulations/storage/storage_world.hpp"
+#include "simulations/storage/table_seed.hpp"
 
 namespace pessoa::sim {
 
@@ -28,6 +29,30 @@ void add(outcome& to, const storage_outcome& one) {
   count(to.faults, "rot", one.flips);
 }
 
+void add(outcome& to, const table_outcome& one) {
+  to.trace = to.trace * 31 + one.trace;
+  to.steps += one.written;
+  to.acknowledged += one.written;
+  count(to.faults, "power", one.power_losses);
+  count(to.faults, "kill", one.kills);
+  count(to.faults, "failed_table", one.ended);
+  count(to.faults, "rot", one.flips);
+}
+
+// One directory, and every few of them a table beside it. The check that failed and what it says.
+std::optional<std::pair<std::string, std::string>> run_directory(uint64_t seed, outcome& sum) {
+  constexpr uint64_t table_every = 16;
+  auto one = run_storage_seed(seed);
+  add(sum, one);
+  if (!one.ok) return std::pair{one.check, one.failure};
+  if (seed % table_every != 0) return std::nullopt;
+  auto sync = seed % (2 * table_every) == 0 ? persistence::table_sync::now : persistence::table_sync::later;
+  auto table = run_table_seed(seed, sync, true);
+  add(sum, table);
+  if (!table.ok) return std::pair{table.check, "table: " + table.failure};
+  return std::nullopt;
+}
+
 } // namespace
 
 outcome run_directories(const scenario& what, uint64_t seed) {
@@ -36,12 +61,11 @@ outcome run_directories(const scenario& what, uint64_t seed) {
   out.seed = seed;
   auto last = what.first_directory + what.directories;
   for (auto i = what.first_directory; i < last; ++i) {
-    auto one = run_storage_seed(seed * directories_max + static_cast<uint64_t>(i));
-    add(out, one);
-    if (one.ok) continue;
+    auto failed = run_directory(seed * directories_max + static_cast<uint64_t>(i), out);
+    if (!failed) continue;
     out.verdict = verdict::failed;
-    out.reason = one.check;
-    out.why = "directory " + std::to_string(i) + ": " + one.failure;
+    out.reason = failed->first;
+    out.why = "directory " + std::to_string(i) + ": " + failed->second;
     out.failed_directory = i;
     break;
   }

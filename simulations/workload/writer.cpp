@@ -8,33 +8,39 @@ writer::writer(client_process& in, history& past, std::string name, writer_optio
     : in_(in), past_(past), name_(std::move(name)), options_(std::move(options)) {}
 
 writer::~writer() {
-  in_.loop().enter([this] {
-    if (!producer_) return;
-    producer_->end({ec::shutting_down, "the workload is over"});
-    in_.core()->remove(producer_.get());
-    producer_.reset();
-  });
+  in_.loop().enter([this] { end_producer(); });
+}
+
+void writer::end_producer() {
+  if (!producer_) return;
+  producer_->end({ec::shutting_down, "the workload is over"});
+  in_.core()->remove(producer_.get());
+  producer_.reset();
 }
 
 void writer::start() {
+  start_producer();
+  begin();
+}
+
+void writer::start_producer() {
   auto made = std::make_shared<client::producer_engine>(in_.core(), in_.config());
   in_.core()->add(made);
   made->start([this, made](client::result<void> started) {
     if (started.ok()) {
       producer_ = made;
-      begin();
       return;
     }
     made->end(started.error());
     in_.core()->remove(made.get());
-    if (!stopped_) in_.after(200 * millisecond, [this] { start(); });
+    if (!stopped_) in_.after(200 * millisecond, [this] { start_producer(); });
   });
 }
 
 void writer::begin() {
   if (stopped_) return;
   in_.after(around(in_.of().random().workload, options_.pause_mean), [this] {
-    burst();
+    if (producer_) burst();
     begin();
   });
 }
@@ -44,6 +50,9 @@ void writer::burst() {
   for (int64_t i = 0; i < count && !stopped_; ++i)
     send_one();
   if (in_.of().random().workload.below(1000) < options_.id_per_mille) ask_for_id();
+  if (open_ > 0 || stopped_ || in_.of().random().workload.below(1000) >= options_.renew_per_mille) return;
+  end_producer();
+  start_producer();
 }
 
 void writer::ask_for_id() {

@@ -14,7 +14,8 @@ struct writer_options {
   int64_t burst_max = 3;                    // records
   int64_t padding_max = 400;                // bytes
   bool idempotent = true;
-  uint32_t id_per_mille = 20; // of the bursts: asks for a producer id, as one more producer would
+  uint32_t id_per_mille = 20;    // of the bursts: asks for a producer id, as one more producer would
+  uint32_t renew_per_mille = 60; // of the bursts after which nothing is open: another producer takes over, with an id of its own
 };
 
 class writer {
@@ -30,6 +31,8 @@ public:
   [[nodiscard]] size_t open() const { return open_; } // accepted, not answered
 
 private:
+  void start_producer();
+  void end_producer();
   void begin();
   void burst();
   void send_one();

@@ -72,6 +72,12 @@ std::optional<error> node_process::failed_start() const {
   return ready_->error();
 }
 
+uint64_t node_process::batches() const {
+  auto* services = service();
+  if (services == nullptr || services->env == nullptr || services->env->counters == nullptr) return 0;
+  return services->env->counters->batches_in.load(std::memory_order_relaxed);
+}
+
 void node_process::stop() {
   if (!node_ || std::exchange(stopping_, true)) return;
   loop().enter([this] { node_->stop([this](result<void> outcome) { stopped_ = std::move(outcome); }); });

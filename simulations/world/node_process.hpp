@@ -40,6 +40,7 @@ public:
   [[nodiscard]] io_speed& speed() { return options_.speed; }
 
   [[nodiscard]] const node::services* service() const { return node_ ? &node_->service() : nullptr; }
+  [[nodiscard]] uint64_t batches() const; // that its partitions have taken
   [[nodiscard]] const std::vector<caf::actor_addr>& actors() const { return actors_; }
   [[nodiscard]] const std::deque<std::string>& log() const { return log_; }
 

@@ -62,6 +62,7 @@ void node_place::power_on() {
 
 void node_place::end_life(bool power) {
   if (!life_->ready() && lives_ > 1) PESSOA_PROBE("recovery_interrupted");
+  batches_ += life_->batches();
   life_->die(power);
   life_.reset();
 }

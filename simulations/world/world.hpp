@@ -59,6 +59,8 @@ public:
   [[nodiscard]] uint64_t lives() const { return lives_; }
   // How many lives ended because the process could not start or go on; why the last of them did.
   [[nodiscard]] uint64_t own_ends() const { return own_ends_; }
+  // That the partitions of its lives have taken.
+  [[nodiscard]] uint64_t batches() const { return batches_ + (life_ ? life_->batches() : 0); }
   [[nodiscard]] const std::optional<std::string>& last_end() const { return last_end_; }
   // How many operations its disk had failed in that life.
   [[nodiscard]] uint64_t last_end_troubles() const { return last_end_troubles_; }
@@ -77,7 +79,7 @@ private:
   io_speed speed_;
   std::unique_ptr<node_process> life_;
   bool powered_ = true;
-  uint64_t lives_ = 0, own_ends_ = 0;
+  uint64_t lives_ = 0, own_ends_ = 0, batches_ = 0;
   uint64_t troubles_before_ = 0, last_end_troubles_ = 0; // of the disk: when the life began; in the last
   std::optional<std::string> last_end_;
 };

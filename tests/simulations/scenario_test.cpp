@@ -42,6 +42,23 @@ TEST_CASE("scenario: a shrunk scenario reads back as it is", "[scenario]") {
   CHECK(to_toml(*again) == to_toml(*read));
 }
 
+TEST_CASE("scenario: a directory of many is run alone, and goes the same way", "[scenario]") {
+  auto many = parse_scenario("s", "title = \"t\"\nworkload = { directories = 5, first_directory = 2 }\n");
+  REQUIRE(many.ok());
+  CHECK(to_toml(*many) == "title = \"t\"\nworkload = { directories = 5, first_directory = 2 }\n");
+  auto together = run_seed(*many, 3);
+  CHECK(together.verdict != verdict::failed);
+  uint64_t acknowledged = 0;
+  for (int i = 2; i < 7; ++i) {
+    auto one = *many;
+    one.first_directory = i;
+    one.directories = 1;
+    acknowledged += run_seed(one, 3).acknowledged;
+  }
+  CHECK(acknowledged == together.acknowledged);
+  CHECK(acknowledged > 0);
+}
+
 TEST_CASE("scenario: mistakes are told with line and remedy", "[scenario]") {
   struct mistake {
     const char* text;
@@ -55,6 +72,10 @@ TEST_CASE("scenario: mistakes are told with line and remedy", "[scenario]") {
                mistake{"fault = [ { kind = \"kil\" } ]", "did you mean kill?"},
                mistake{"fault = [ {} ]", "needs a kind"}, mistake{"fault = 1", "a list"},
                mistake{"fault = [ { kind = \"kill\", percent = 101 } ]", "from 0 to 100"},
+               mistake{"workload = { directories = 3, writers = 1 }", "stand alone"},
+               mistake{"workload = { first_directory = 3 }", "stand alone"},
+               mistake{"workload = { directories = 600, first_directory = 500 }", "at most 1000"},
+               mistake{"workload = { directories = 3 }\nfinal_crash = false", "their own sizes"},
                mistake{"final_crash = 1", "true or false"});
   CAPTURE(wrong.text);
   auto read = parse_scenario("s", wrong.text);
