@@ -38,7 +38,10 @@ public:
     logger_->set_level(parse_level(level));
     logger_->flush_on(spdlog::level::info);
   }
-  ~stderr_log() override { logger_->flush(); }
+  ~stderr_log() override {
+    logger_->flush();
+    threads_.reset(); // its thread has ended before the logger goes, which its last lines hold
+  }
 
   void write(log_level level, std::string_view component, std::string_view line) override {
     logger_->log(to_spdlog(level), "{}: {}", component, line);

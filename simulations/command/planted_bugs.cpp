@@ -10,7 +10,7 @@ const named_list& planted_bugs() {
       {"delete_unknown_partitions", "a start deletes the directories that its metadata does not explain"},
       {"give_an_id_twice", "two producers are given the same id"},
       {"ignore_failed_append", "a commit that failed counts as done"},
-      {"ignore_failed_metadata", "a change of metadata that was not written counts as done"},
+      {"ignore_failed_metadata", "a change of metadata that was refused is answered as done"},
       {"keep_abandoned_fetch", "a fetch whose caller has gone stays parked"},
       {"lead_a_log_with_loss", "a log of which records are missing is led"},
       {"lead_unregistered", "a partition is led before the node of this life is registered"},
