@@ -58,6 +58,8 @@ struct partition_state {
   [[nodiscard]] const delete_records_command* next_deletion() const {
     return waiting_deletes_.empty() ? nullptr : waiting_deletes_.front().get();
   }
+  // Whether the log has failed, as far as this epoch goes.
+  [[nodiscard]] bool log_failed() const { return log_->failed().has_value(); }
   // The first broken invariant in words, those of the rules included; nullopt when all hold. Requires: start().
   [[nodiscard]] std::optional<std::string> check_invariants() const;
 

@@ -19,6 +19,10 @@ std::optional<std::string> partition_state::check_invariants() const {
       return "request " + std::to_string(id) + " is of epoch " + std::to_string(known->value())
              + ", and is served in epoch " + std::to_string(leader_->epoch().value());
   }
+  // Who asks where the log begins is told what the log itself goes by.
+  if (!upkeep_running_ && leader_->log_start() != log_->log_start())
+    return "the log begins at " + std::to_string(log_->log_start().value()) + ", and its leader tells "
+           + std::to_string(leader_->log_start().value());
   return std::nullopt;
 }
 

@@ -42,6 +42,7 @@ void node_checks::look(process& ran) {
     durable_.forget();
     overdue_.clear();
     deletions_.clear();
+    failed_.clear();
   }
   if (node_.disk().is_cut()) return; // dead in a moment
   if (node_.disk().free_bytes() >= node_.settings().disk_reserve_bytes)
@@ -49,6 +50,7 @@ void node_checks::look(process& ran) {
   else if (!short_since_)
     short_since_ = world_.now();
   if (auto* actor = ran.ran_actor()) look_at_partition(*actor);
+  look_at_stop();
   look_at_all();
 }
 
@@ -61,6 +63,7 @@ void node_checks::look_at_partition(const caf::abstract_actor& actor) {
     return world_.fail("invariants", name + ": " + *broken);
   look_at_epoch(*leader, actor.id());
   look_at_turns(partition->state);
+  if (partition->state.log_failed()) failed_.insert(leader->key());
   auto damaged = damaged_(leader->key());
   auto now = leader->high_watermark();
   auto lost = losses_.look(leader->key(), now, life_);
@@ -96,6 +99,16 @@ void node_checks::look_at_turns(const actors::partition_state& partition) {
     world_.fail("deletions_have_their_turn",
                 to_string(leader.key()) + ": DeleteRecords still waits, although a commit has ended since");
   }
+}
+
+void node_checks::look_at_stop() {
+  auto& stopped = node_.life()->stopped();
+  if (!stopped || !stopped->ok()) return;
+  auto there = node_.disk().names_in(node_.settings().data + "/topics");
+  for (auto& key : failed_)
+    if (std::find(there.begin(), there.end(), to_string(key))
+        != there.end()) // its topic was not deleted since
+      world_.fail("clean_means_closed", "a stop was clean, and the log of " + to_string(key) + " had failed");
 }
 
 // `key` has just shown that more is durable.

@@ -11,6 +11,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace pessoa::actors {
@@ -40,6 +41,8 @@ private:
   void look_at_all();
   // DeleteRecords waits for the commit that runs, and for no other.
   void look_at_turns(const actors::partition_state& partition);
+  // A stop is called clean only when every log was closed in order.
+  void look_at_stop();
   // Nothing is written for long while less than the reserve is free.
   void look_at_reserve(const partition_key& key);
   void look_for_overdue();
@@ -62,6 +65,7 @@ private:
     offset since{0}; // the high watermark when it was first seen
   };
   std::map<partition_key, waiting> deletions_;
+  std::set<partition_key> failed_;        // logs, in this life
   std::optional<world_time> short_since_; // of room on the disk
   world_time looked_ = 0, last_step_ = 0;
   std::map<partition_key, instant> overdue_; // that the last look found

@@ -20,6 +20,7 @@ const named_list& checkers() {
         {"calm_ends_all", "after the faults stop, everything that waits is answered in bounded time"},
         {"calm_is_served",
          "after the faults stop, what is sent is stored, and everything can be read to its end"},
+        {"clean_means_closed", "a stop is called clean only when every log was closed in order"},
         {"correct_clients_go_on", "no client is told that it did something wrong"},
         {"deleted_is_gone", "nothing is left on the disk of topics that were deleted"},
         {"deletions_have_their_turn",

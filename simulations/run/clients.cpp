@@ -89,6 +89,10 @@ void clients::work() {
   foreign_->add_hostile(what_.hostile);
 }
 
+void clients::change_names() {
+  if (administrator_) administrator_->change_names();
+}
+
 void clients::stop() {
   for (auto& writer : writers_)
     writer->stop();

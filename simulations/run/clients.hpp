@@ -29,6 +29,8 @@ public:
   [[nodiscard]] bool created() const { return created_; }
   // Everybody begins.
   void work();
+  // The administrators ask for topics to come or go, now.
+  void change_names();
   // Nothing new is asked for; what is under way is answered sooner or later.
   void stop();
   // Requests without an answer, and in words; nullopt: none.

@@ -13,6 +13,7 @@ const std::vector<fault_kind>& fault_kinds() {
       {"power_in_write", "the power goes in the middle of a change of the disk"},
       {"restart", "a node is stopped and started in order"},
       {"early_stop", "a node is told to stop while it still starts after a kill"},
+      {"failed_open", "a start after a power cut finds a log that it cannot read"},
       {"second_start", "somebody starts a second process on a directory that is in use"},
       {"pause", "a node stands still, as after SIGSTOP"},
       {"slow_cpu", "each step of a node takes long"},
@@ -20,6 +21,7 @@ const std::vector<fault_kind>& fault_kinds() {
       {"stuck_disk", "nothing that the disk was asked for ends for a while"},
       {"write_error", "writes fail now and then"},
       {"sync_error", "a sync fails once, and what it should have kept is forgotten"},
+      {"remove_error", "files cannot be removed now and then"},
       {"read_error", "reads fail now and then"},
       {"full_disk", "there is no room for a while"},
       {"rot", "a bit of a log's files flips at rest", 20},
@@ -120,16 +122,30 @@ void faults::arrange_processes(const scenario& what) {
     repeat(*random, "restart", 3, [this, random] {
       auto& node = any_node(*random);
       if (node.life() == nullptr || (!node.ready() && random->below(3) > 0)) return false;
-      node.stop();
+      if (!before_stop || random->below(2) == 0) return node.stop(), true;
+      before_stop(); // what is asked may reach the node in the middle of its stop
+      world_.time().after(between(*random, 0, 5000) * microsecond, [&node] { node.stop(); });
       return true;
     });
   if (auto* random = on(what, "early_stop"))
     repeat(*random, "early_stop", 3, [this, random] {
       auto& node = any_node(*random);
       if (!node.powered() || node.disk().is_cut()) return false;
-      node.kill(false);
+      node.kill(random->below(2) == 0);
+      node.power_on();
       node.start();
       world_.time().after(between(*random, 0, 60'000) * microsecond, [&node] { node.stop(); });
+      return true;
+    });
+  if (auto* random = on(what, "failed_open"))
+    repeat(*random, "failed_open", 2, [this, random] {
+      auto& node = any_node(*random);
+      if (node.life() == nullptr || node.disk().is_cut()) return false;
+      node.kill(true);
+      node.power_on();
+      node.disk().faults().inject(
+          {disk_operation::read, disk_fault::error, 1 + random->below(30), 1, "/topics/"});
+      node.start();
       return true;
     });
   if (auto* random = on(what, "second_start"))
@@ -176,9 +192,10 @@ void faults::struck(disk_operation op, disk_fault fault, const std::string& path
   case disk_fault::power_cut:
     return came("power_in_write");
   default:
-    came(op == disk_operation::read    ? "read_error"
-         : op == disk_operation::write ? "write_error"
-                                       : "sync_error");
+    came(op == disk_operation::read     ? "read_error"
+         : op == disk_operation::write  ? "write_error"
+         : op == disk_operation::remove ? "remove_error"
+                                        : "sync_error");
   }
 }
 
@@ -209,11 +226,13 @@ void faults::arrange_disks(const scenario& what) {
   };
   for (auto& kind :
        {error_kind{"write_error", disk_operation::write}, error_kind{"sync_error", disk_operation::sync},
-        error_kind{"read_error", disk_operation::read}}) {
+        error_kind{"remove_error", disk_operation::remove}, error_kind{"read_error", disk_operation::read}}) {
     auto* random = on(what, kind.name);
     if (random == nullptr) continue;
     repeat(*random, kind.name, 3, [this, random, kind] {
-      fault_rule rule{kind.operation, disk_fault::error, 1 + random->below(10), 1, ""};
+      // Of removals most are of files that nobody needs.
+      fault_rule rule{kind.operation, disk_fault::error, 1 + random->below(10), 1,
+                      kind.operation == disk_operation::remove ? "/topics/" : ""};
       any_node(*random).disk().faults().inject(rule);
       return false; // not yet
     });

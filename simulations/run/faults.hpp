@@ -19,6 +19,9 @@ public:
   // Draws what will happen in [begin, end), and arranges for it.
   faults(world& of, const scenario& what, world_time begin, world_time end, damage_hook on_damage);
 
+  // Just before a node is told to stop: whoever likes asks for something now. May be empty.
+  std::function<void()> before_stop;
+
   // Everything is healed, and nothing more goes wrong.
   void calm();
   [[nodiscard]] const std::map<std::string, uint64_t>& counts() const { return counts_; } // that took effect

@@ -20,7 +20,10 @@ const std::string& administrator::any(const std::vector<std::string>& of) {
   return of[random().below(of.size())];
 }
 
-void administrator::start() { next(); }
+void administrator::start() {
+  begun_ = true;
+  next();
+}
 
 void administrator::next() {
   if (stopped_) return;
@@ -38,12 +41,24 @@ void administrator::act() {
   if (what < 65) return reconfigure(any(options_.kept));
   if (what < 70) return grow(any(options_.kept));
   if (options_.churning.empty()) return;
-  auto& name = any(options_.churning);
+  change_name(any(options_.churning));
+}
+
+void administrator::change_name(const std::string& name) {
   auto& topic = topics_[name];
   if (topic.busy) return; // of two changes at once nobody could say which came last
   topic.busy = true;
-  if (topic.is == presence::absent || (topic.is == presence::unknown && what < 85)) return create(name);
+  if (topic.is == presence::absent || (topic.is == presence::unknown && random().below(2) == 0))
+    return create(name);
   drop(name);
+}
+
+void administrator::change_names() {
+  if (stopped_ || !begun_) return;
+  in_.loop().enter([this] {
+    for (auto& name : options_.churning)
+      change_name(name);
+  });
 }
 
 void administrator::settle(const std::string& name, presence is, int32_t partitions) {

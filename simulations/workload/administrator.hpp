@@ -31,6 +31,8 @@ public:
   void start(); // inside the loop
   void stop() { stopped_ = true; }
   [[nodiscard]] size_t open() const { return open_; } // questions that wait for their answer
+  // Topics that come and go do so now. From outside of its loop; no-op before start().
+  void change_names();
   // Compares what is there with what was answered. `in` is the client that asks; the own one may have gone. `done` once.
   void look(client_process& in, std::function<void()> done);
 
@@ -38,7 +40,7 @@ private:
   enum class presence : uint8_t { absent, present, unknown };
   struct wish { // for a setting's value
     int asked = 0, open = 0;
-    bool in_doubt = false; // a change that was not answered may come at any time
+    bool in_doubt = false;            // a change that was not answered may come at any time
     std::optional<std::string> value; // nullopt: nobody knows
   };
   // A change that was not answered may be carried out after a later one: what it concerns is not known any more.
@@ -51,6 +53,7 @@ private:
 
   void next();
   void act();
+  void change_name(const std::string& name);
   void create(const std::string& name);
   void drop(const std::string& name);
   void grow(const std::string& name);
@@ -70,7 +73,7 @@ private:
   administrator_options options_;
   std::map<std::string, topic> topics_;
   size_t open_ = 0;
-  bool stopped_ = false;
+  bool begun_ = false, stopped_ = false;
 };
 
 } // namespace pessoa::sim
