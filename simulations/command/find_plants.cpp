@@ -57,9 +57,9 @@ void keep(note& into, const std::string& checker) {
   into.failed = true;
 }
 
-void try_seeds(const batch_options& options, const std::string& plant, note& into) {
+void try_seeds(const batch_options& options, const std::string& plant, uint64_t from, note& into) {
   plants::active() = plant;
-  for (auto seed = options.first; seed <= options.last; ++seed) {
+  for (auto seed = from; seed <= options.last; ++seed) {
     into.seed = seed;
     ::alarm(seed_seconds_max);
     auto out = judge_seed(options, seed);
@@ -69,13 +69,17 @@ void try_seeds(const batch_options& options, const std::string& plant, note& int
 }
 
 void search(const batch_options& options, const std::string& plant, note& into) {
-  if (!in_child([&] { try_seeds(options, plant, into); })) keep(into, "process_lives");
-  if (!into.failed) return;
-  in_child([&] {
-    plants::active().clear();
-    ::alarm(seed_seconds_max);
-    into.ok_without = judge_seed(options, into.seed).out.verdict != verdict::failed;
-  });
+  for (auto from = options.first; from <= options.last; from = into.seed + 1) {
+    into.failed = false;
+    if (!in_child([&] { try_seeds(options, plant, from, into); })) keep(into, "process_lives");
+    if (!into.failed) return;
+    in_child([&] {
+      plants::active().clear();
+      ::alarm(seed_seconds_max);
+      into.ok_without = judge_seed(options, into.seed).out.verdict != verdict::failed;
+    });
+    if (into.ok_without) return; // else the seed says nothing of the plant
+  }
 }
 
 std::vector<std::string> wanted(const batch_options& options) {

@@ -122,8 +122,8 @@ void faults::arrange_processes(const scenario& what) {
     repeat(*random, "restart", 3, [this, random] {
       auto& node = any_node(*random);
       if (node.life() == nullptr || (!node.ready() && random->below(3) > 0)) return false;
-      if (!before_stop || random->below(2) == 0) return node.stop(), true;
-      before_stop(); // what is asked may reach the node in the middle of its stop
+      if (!provoke || random->below(2) == 0) return node.stop(), true;
+      provoke(); // what is asked may reach the node in the middle of its stop
       world_.time().after(between(*random, 0, 5000) * microsecond, [&node] { node.stop(); });
       return true;
     });
@@ -252,6 +252,7 @@ void faults::arrange_disks(const scenario& what) {
         node.kill(false);
         node.start();
       }
+      if (provoke) provoke();
       // Now and then for so long that it shows whether anything is still written.
       auto span = random->below(4) == 0 ? between(*random, 9000, 15'000) : between(*random, 200, 4000);
       world_.time().after(span * millisecond,

@@ -19,8 +19,8 @@ public:
   // Draws what will happen in [begin, end), and arranges for it.
   faults(world& of, const scenario& what, world_time begin, world_time end, damage_hook on_damage);
 
-  // Just before a node is told to stop: whoever likes asks for something now. May be empty.
-  std::function<void()> before_stop;
+  // Makes somebody ask for changes now: in the middle of a stop, or of a full disk. May be empty.
+  std::function<void()> provoke;
 
   // Everything is healed, and nothing more goes wrong.
   void calm();

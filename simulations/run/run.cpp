@@ -101,7 +101,7 @@ void run::work() {
   auto calm_begins = world_.now() + span * 3 / 4;
   faults_ = std::make_unique<faults>(world_, what_, world_.now(), calm_begins,
                                      [this](const std::string& path, damage how) { damaged(path, how); });
-  faults_->before_stop = [this] { clients_.change_names(); };
+  faults_->provoke = [this] { clients_.change_names(); };
   world_.run_until(calm_begins);
 }
 
