@@ -141,8 +141,9 @@ void partition_queue::expire(instant now, const std::optional<error>& hindrance,
       tell(*b, with_causes(*b, std::move(why)), out);
     else
       fail(*b, std::move(why));
-    collect(out);
+    tell_in_order(out);
   }
+  collect(out);
 }
 
 // While a hole is in the sequence: when everything that carries a number has a certain answer, what was
@@ -349,12 +350,17 @@ void partition_queue::tell(batch& b, result<stored> outcome, actions& out) {
   out.ends.push_back({std::move(b.records), b.attempts, std::move(outcome)});
 }
 
-void partition_queue::collect(actions& out) {
+// Of those that have an outcome, as long as none before them waits for its own.
+void partition_queue::tell_in_order(actions& out) {
   for (auto& b : batches_) {
     if (b->told) continue;
     if (!b->outcome) break;
     tell(*b, *b->outcome, out);
   }
+}
+
+void partition_queue::collect(actions& out) {
+  tell_in_order(out);
   while (!batches_.empty() && batches_.front()->told && batches_.front()->outcome) {
     out.released += batches_.front()->charged;
     batches_.pop_front();

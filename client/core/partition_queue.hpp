@@ -167,6 +167,7 @@ private:
   void end_all(const error& why);
   void pause(instant now, random_source& random);
   // Tells what is decided, in order, and drops it.
+  void tell_in_order(actions& out);
   void collect(actions& out);
   void tell(batch& b, result<stored> outcome, actions& out);
   [[nodiscard]] static error with_causes(const batch& b, error why);

@@ -383,16 +383,20 @@ void producer_engine::send(const sink_ptr& sink, const partition_queue::send& wh
   request.adoptBatch(capnp::Orphanage::getForMessageContaining(request).referenceExternalData(
       capnp::Data::Reader{data.data(), what.size}));
 
-  auto answer = call.send().then([](capnp::Response<wire::Producer::ProduceResults>&& r) -> result<stored> {
-    if (r.hasError()) return error_of(r.getError());
-    auto produced = r.getResult();
-    return stored{produced.getBaseOffset(), produced.getAppendTime()};
-  });
+  // Until the node has answered, the message may still be on its way out, also on a connection that fails.
+  auto answered = std::make_shared<bool>(false);
+  auto answer =
+      call.send().then([answered](capnp::Response<wire::Producer::ProduceResults>&& r) -> result<stored> {
+        *answered = true;
+        if (r.hasError()) return error_of(r.getError());
+        auto produced = r.getResult();
+        return stored{produced.getBaseOffset(), produced.getAppendTime()};
+      });
   gates_.try_emplace(at, requests_in_flight_busy).first->second.sent();
   cluster_->run(cluster_->guarded<stored>(at, kj::mv(answer), answer_grace)
-                    .then([self = shared_from_this(), sink, at, attempt = what.attempt,
-                           data = what.data](result<stored> outcome) {
-                      if (!at->ready()) at->keep(data);
+                    .then([self = shared_from_this(), sink, at, attempt = what.attempt, data = what.data,
+                           answered](result<stored> outcome) {
+                      if (!*answered) at->keep(data);
                       partition_queue::actions actions;
                       {
                         std::lock_guard lock{sink->mutex};

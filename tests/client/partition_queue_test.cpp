@@ -387,6 +387,27 @@ TEST_CASE("partition queue: the delivery timeout tells the last causes and wheth
   }
 }
 
+TEST_CASE("partition queue: batches that expire at one moment are told in order", "[client][producer]") {
+  queue_settings s;
+  s.delivery_timeout = 200ms;
+  s.batch_bytes = 1; // each record a batch
+  bench b{9, {}, s};
+  for (int i = 0; i < 20; ++i)
+    b.append(value_of(i));
+  client::error why{ec::leader_not_available, "t-0 has no leader"};
+  b.now += 200ms;
+  auto actions = b.queue.advance(b.now, why);
+  std::vector<size_t> told;
+  for (auto& end : actions.ends)
+    told.push_back(end.records.size());
+  CHECK(told.size() >= 2);
+  CHECK(std::accumulate(told.begin(), told.end(), size_t{0}) == 20);
+  b.carry_out(std::move(actions));
+  CHECK(b.queue.empty());
+  for (int i = 0; i < 20; ++i)
+    CHECK(b.ends[value_of(i)].count == 1);
+}
+
 TEST_CASE("partition queue: an unexpected gap in the sequence ends the producer instead of losing order",
           "[client][producer]") {
   bench b{10};

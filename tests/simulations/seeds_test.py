@@ -41,7 +41,8 @@ class Seeds(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.stderr[-6000:])
         told = lines(run)
         self.assertEqual(len(told), FRESH)
-        self.assertEqual({line["rerun"] for line in told}, {None, True} if FRESH >= 50 else {None})
+        self.assertEqual({line["rerun"] for line in told if line["seed"] % 50 == 0} or {True}, {True})
+        self.assertEqual({line["rerun"] for line in told if line["seed"] % 50 != 0}, {None})
         self.assertGreater(sum(sum(line["faults"].values()) for line in told), FRESH, "hardly anything went wrong")
         if FRESH >= 20:  # fewer say nothing as a whole
             probes = {p["name"] for p in json.loads(sim("--list", "probes").stdout)}
