@@ -123,7 +123,7 @@ void faults::arrange_processes(const scenario& what) {
       auto& node = any_node(*random);
       if (node.life() == nullptr || (!node.ready() && random->below(3) > 0)) return false;
       if (!provoke || random->below(2) == 0) return node.stop(), true;
-      provoke(); // what is asked may reach the node in the middle of its stop
+      provoke();                   // what is asked may reach the node in the middle of its stop
       if (random->below(2) == 0) { // which clients are not waited for as long as such a disk takes
         auto stuck = node.speed();
         stuck.stuck_until = world_.now() + between(*random, 200, 8000) * millisecond;
