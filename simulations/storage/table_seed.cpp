@@ -75,6 +75,7 @@ private:
 
   void live() {
     // A power cut after a failed sync takes what was acknowledged before it in no case.
+    options_.applied_at_least.reset(); // what was thrown away is not known of any more
     if (sync_ == table_sync::now && acknowledged_ >= 0) options_.applied_at_least = acknowledged_;
     auto opened = table::open(disk_.env(), "table", options_);
     if (!opened.ok()) {
