@@ -1,3 +1,4 @@
+// What a disk can do to bytes that it was given, as checkers tell it apart.
 #pragma once
 
 #include <cstdint>

@@ -387,7 +387,7 @@ TEST_CASE("partition queue: the delivery timeout tells the last causes and wheth
   }
 }
 
-TEST_CASE("partition queue: batches that expire at one moment are told in order", "[client][producer]") {
+TEST_CASE("partition queue: batches that expire at one moment are each told once", "[client][producer]") {
   queue_settings s;
   s.delivery_timeout = 200ms;
   s.batch_bytes = 1; // each record a batch
