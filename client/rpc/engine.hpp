@@ -195,7 +195,8 @@ private:
   }
   template <class T>
   kj::Promise<result<T>> ask_once(std::shared_ptr<asking<T>> state) {
-    return control_link().then([this, state](got_link got) -> kj::Promise<result<T>> {
+    return control_link().then([this, state](got_link told) -> kj::Promise<result<T>> {
+      auto got = still_ready(std::move(told));
       if (!got.ok()) return again_or_end<T>(state, got.error());
       ++state->attempts;
       auto at = *got;
@@ -230,7 +231,10 @@ private:
   kj::Promise<result<metadata_answer>> ask_metadata_of(metadata_question q);
   metadata_cache::verdict take(const metadata_question& q, const metadata_answer& answer);
 
+  // Who waits for it runs later: see still_ready().
   kj::Promise<got_link> control_link();
+  // A link may have ended between the news that it was ready and the question: then nothing was sent.
+  static got_link still_ready(got_link told);
   void dial_next_control();
   void control_changed(const std::shared_ptr<link>& l);
   void tell_control_waiters(const got_link& got);

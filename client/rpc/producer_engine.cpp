@@ -62,14 +62,13 @@ result<std::shared_ptr<producer_engine::topic_sink>> producer_engine::find(std::
     cluster_->loop().post([self = weak_from_this(), name] {
       auto here = self.lock();
       if (!here || here->closed_) return;
-      here->cluster_->metadata().forget_missing(name);
+      here->cluster_->follow_to_write(name);
       {
         // Not before: what the cache said of the name until now is no answer to this question.
         std::unique_lock lock{here->topics_mutex_};
         // If somebody else's question was answered meanwhile, it is there and not asked for any more.
         if (auto asked = here->requested_.find(name); asked != here->requested_.end()) asked->second = true;
       }
-      here->cluster_->follow_to_write(name);
       here->take_metadata();
     });
   return {ec::overloaded, "the metadata of topic " + quoted(topic) + " is on its way"};
@@ -518,13 +517,8 @@ void producer_engine::take_metadata() {
     }
     for (auto at = requested_.begin(); at != requested_.end();) {
       if (auto* known = cache.topic(at->first))
-        // Never in place of one that has records.
-        if (PESSOA_PLANT("replace_a_topic_in_use"))
-          topics_.insert_or_assign(at->first, make_topic(*known));
-        else
-          topics_.emplace(at->first, make_topic(*known));
-      else if (auto* missing = cache.missing(at->first);
-               missing && (at->second || PESSOA_PLANT("old_word_on_a_topic")))
+        topics_.emplace(at->first, make_topic(*known)); // never in place of one that has records
+      else if (auto* missing = cache.missing(at->first); missing && at->second)
         refused_.insert_or_assign(at->first, *missing);
       else {
         ++at;

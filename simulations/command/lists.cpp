@@ -47,6 +47,7 @@ const named_list& checkers() {
         {"order_is_kept",
          "what an idempotent producer got acknowledged lies in the order in which it was sent"},
         {"peace_is_served", "before the faults begin, topics can be created"},
+        {"readers_find_the_start", "a partition can be read from where it is said to begin"},
         {"reads_are_committed", "no reader is given a record at or above the high watermark"},
         {"process_lives",
          "no assertion is broken, and every step ends (--find-plants; a batch ends with it)"},
@@ -61,6 +62,7 @@ const named_list& checkers() {
         {"sequences_hold", "an idempotent producer is told that a batch is missing only when one is"},
         {"stored_once", "a record of an idempotent producer is stored once"},
         {progress_check::name, progress_check::about},
+        {"what_stands_is_found", "no producer is told that there is no topic that was there before it asked"},
     };
     out.insert(out.end(), storage_checkers().begin(), storage_checkers().end());
     return out;

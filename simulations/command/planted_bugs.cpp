@@ -28,6 +28,7 @@ const named_list& planted_bugs() {
       {"writes_go_first", "upkeep waits until nothing is to be written"},
       // -- client ---
       {"answer_to_the_wrong_request", "an answer is taken for that to the oldest request"},
+      {"ask_over_an_ended_link", "a question goes over a link that has ended since it was ready"},
       {"batch_from_its_start", "records before the place asked for are handed out"},
       {"forget_the_doubt", "a refusal of a repetition counts for the first attempt, too"},
       {"keep_id_with_copies", "a producer numbers anew while old copies may arrive"},
@@ -35,7 +36,6 @@ const named_list& planted_bugs() {
       {"old_word_on_a_topic", "that a topic was missing before it was asked for counts"},
       {"order_of_addresses", "partitions are looked after in the order of their addresses in memory"},
       {"renumber_in_flight", "sequences are numbered anew while some are on their way"},
-      {"replace_a_topic_in_use", "a topic that has records is replaced by news of it"},
       {"retry_as_new", "a repetition gets a new sequence"},
       {"skip_one_on_reconnect", "a reader goes on one offset further after its connection broke"},
       // -- persistence ---

@@ -94,6 +94,8 @@ std::optional<shrunk> shrink(const batch_options& options, uint64_t seed) {
   number(0, "hostile clients", &scenario::hostile);
   number(0, "Kafka readers", &scenario::kafka_readers);
   number(0, "Kafka writers", &scenario::kafka_writers);
+  number(0, "resizers", &scenario::resizers);
+  number(0, "removers", &scenario::removers);
   number(0, "administrators", &scenario::administrators);
   number(0, "churning topics", &scenario::churning_topics);
   number(0, "readers", &scenario::readers);
@@ -123,12 +125,12 @@ std::string to_toml(const scenario& what) {
   auto out =
       fmt::format("title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
                   "workload = {{ writers = {}, plain_writers = {}, readers = {}, administrators = {}, "
-                  "churning_topics = {}, "
+                  "churning_topics = {}, resizers = {}, removers = {}, "
                   "kafka_writers = {}, kafka_readers = {}, hostile = {} }}\n"
                   "draw = {{ node = {}, topics = {}, clients = {} }}\n",
                   what.title, what.seconds, what.topics, what.partitions, what.writers, what.plain_writers,
-                  what.readers, what.administrators, what.churning_topics, what.kafka_writers,
-                  what.kafka_readers, what.hostile, what.draw_node, what.draw_topics, what.draw_clients);
+                  what.readers, what.administrators, what.churning_topics, what.resizers, what.removers,
+                  what.kafka_writers, what.kafka_readers, what.hostile, what.draw_node, what.draw_topics, what.draw_clients);
   out += table_of("node", what.node) + table_of("topic", what.topic) + table_of("client", what.client);
   out += fmt::format("final_crash = {}\nfault = [\n", what.final_crash);
   for (auto& choice : what.faults)

@@ -56,11 +56,23 @@ void clients::add_writer(const std::string& name, const std::vector<std::string>
   in.connect([w = writers_.back().get()] { w->start(); });
 }
 
+void clients::add_reader(const std::string& name, const std::vector<std::string>& topics,
+                         uint32_t begin_per_mille) {
+  auto& in = add(name);
+  reader_options options;
+  options.topics = topics;
+  options.begin_per_mille = begin_per_mille;
+  readers_.push_back(std::make_unique<reader>(in, past_, options));
+  in.connect([r = readers_.back().get()] { r->start(); });
+}
+
 void clients::add_administrator() {
   administrator_options options;
   options.kept = topics_;
   options.churning = churning_;
   options.partitions = what_.partitions;
+  options.resizes = what_.resizers > 0;
+  options.removes = what_.removers > 0;
   options.come_by_writing = world_.nodes().front().settings().auto_create;
   auto& in = add("administrator");
   administrator_ = std::make_unique<administrator>(in, past_, std::move(options));
@@ -75,13 +87,9 @@ void clients::work() {
   // Of its own: what waits for a topic that is not there holds the memory of what could be sent.
   if (!churning_.empty())
     add_writer("churner", churning_, true, {{"max.block.ms", "5000"}, {"delivery.timeout.ms", "10000"}});
-  for (int32_t i = 1; i <= what_.readers; ++i) {
-    auto& in = add("reader" + std::to_string(i));
-    reader_options options;
-    options.topics = topics_;
-    readers_.push_back(std::make_unique<reader>(in, past_, options));
-    in.connect([r = readers_.back().get()] { r->start(); });
-  }
+  for (int32_t i = 1; i <= what_.readers; ++i)
+    add_reader("reader" + std::to_string(i), topics_);
+  if (!churning_.empty()) add_reader("churn reader", churning_, 50);
   if (what_.administrators > 0) add_administrator();
   foreign_ = std::make_unique<foreign_clients>(world_, past_, topics_, "10.0.2.");
   foreign_->add_writers(what_.kafka_writers);

@@ -46,6 +46,8 @@ private:
   void create_topic(size_t index);
   void add_writer(const std::string& name, const std::vector<std::string>& topics, bool idempotent,
                   std::map<std::string, std::string> settings = {});
+  void add_reader(const std::string& name, const std::vector<std::string>& topics,
+                  uint32_t begin_per_mille = 0);
   void add_administrator();
 
   world& world_;

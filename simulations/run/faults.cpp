@@ -16,6 +16,7 @@ const std::vector<fault_kind>& fault_kinds() {
       {"failed_open", "a start after a power cut finds a log that it cannot read"},
       {"second_start", "somebody starts a second process on a directory that is in use"},
       {"pause", "a node stands still, as after SIGSTOP"},
+      {"client_pause", "a client stands still, as in a long garbage collection"},
       {"slow_cpu", "each step of a node takes long"},
       {"slow_disk", "input and output take long"},
       {"stuck_disk", "nothing that the disk was asked for ends for a while"},
@@ -30,6 +31,7 @@ const std::vector<fault_kind>& fault_kinds() {
       {"misdirected_write", "a write to a log's files lands elsewhere in the file", 10},
       {"reset", "connections break"},
       {"silence", "connections go silent in one direction"},
+      {"hold", "what is on its way on one connection comes late, and others overtake it"},
       {"cut", "nothing gets through in one or both directions for a while"},
       {"latency", "the network is slow, and hands on small pieces"},
       {"refuse", "connects are refused now and then"},
@@ -173,6 +175,14 @@ void faults::arrange_processes(const scenario& what) {
       node.life()->pause_until(world_.now() + between(*random, 50, 4000) * millisecond);
       return true;
     });
+  if (auto* random = on(what, "client_pause"))
+    repeat(*random, "client_pause", 6, [this, random] {
+      auto& programs = world_.programs();
+      if (programs.empty()) return false;
+      programs[random->below(programs.size())]->pause_until(
+          world_.now() + between(*random, 50, 4000) * millisecond);
+      return true;
+    });
   if (auto* random = on(what, "slow_cpu"))
     repeat(*random, "slow_cpu", 2, [this, random] {
       auto& node = any_node(*random);
@@ -258,8 +268,8 @@ void faults::arrange_disks(const scenario& what) {
         node.start();
       }
       if (provoke) provoke();
-      // Now and then for so long that it shows whether anything is still written.
-      auto span = random->below(4) == 0 ? between(*random, 9000, 15'000) : between(*random, 200, 4000);
+      // Now and then for so long that it shows whether anything is still written, more often where there would be room.
+      auto span = random->below(room == 0 ? 2 : 4) == 0 ? between(*random, 9000, 15'000) : between(*random, 200, 4000);
       world_.time().after(span * millisecond,
                           [&node] { node.disk().set_capacity(sim_disk_options{}.capacity_bytes); });
       return true;
@@ -311,6 +321,10 @@ void faults::arrange_network(const scenario& what) {
     repeat(*random, "reset", 20, [&net, random] { return net.reset_one(*random); });
   if (auto* random = on(what, "silence"))
     repeat(*random, "silence", 4, [&net, random] { return net.silence_one(*random); });
+  if (auto* random = on(what, "hold"))
+    repeat(*random, "hold", 24, [this, &net, random] {
+      return net.hold_one(*random, world_.now() + between(*random, 200, 8000) * millisecond);
+    });
   if (auto* random = on(what, "cut"))
     repeat(*random, "cut", 5, [this, &net, random] {
       auto& from = any_node(*random).on().address();

@@ -33,6 +33,8 @@ namespace {
 
 // Nobody may need longer, once all is well, until what waits has come to an end.
 constexpr world_time calm_max = 150 * second;
+// More producers than this may write to a partition within the time for which a batch is repeated.
+constexpr size_t producers_at_once = 1000;
 
 class run {
 public:
@@ -85,6 +87,7 @@ void run::set_up() {
       world_, node, [this](const partition_key& key) { return past_.damage_of(to_string(key)); }));
   resources_.push_back(std::make_unique<resources>(world_, node));
   survivals_.push_back(std::make_unique<survival>(world_, node));
+  if (node.settings().producers_max < producers_at_once) past_.forgets_producers();
   past_.high_watermarks([this](auto& key) { return checks_.front()->shown(key); });
   node.start();
   keep_alive(node);

@@ -152,6 +152,8 @@ result<scenario> parse_scenario(std::string_view name, std::string_view text) {
                                  {"readers", 0, 100, into(out.readers)},
                                  {"administrators", 0, 1, into(out.administrators)},
                                  {"churning_topics", 0, 100, into(out.churning_topics)},
+                                 {"resizers", 0, 1, into(out.resizers)},
+                                 {"removers", 0, 1, into(out.removers)},
                                  {"kafka_writers", 0, 100, into(out.kafka_writers)},
                                  {"kafka_readers", 0, 100, into(out.kafka_readers)},
                                  {"hostile", 0, 10, into(out.hostile)},

@@ -27,6 +27,8 @@ struct scenario {
   int32_t topics = 2, partitions = 3;
   int32_t writers = 2, plain_writers = 1, readers = 2; // plain: without idempotence
   int32_t administrators = 0, churning_topics = 0;     // who change topics, and topics that come and go
+  // Of the administrators: change what a batch may weigh, and remove records, again and again.
+  int32_t resizers = 0, removers = 0;
   int32_t kafka_writers = 0, kafka_readers = 0;        // clients that speak Kafka's protocol
   int32_t hostile = 0;                                 // clients that mean no good
   // Data directories that are driven alone, one after the other; then there is nothing else of all this.

@@ -12,8 +12,10 @@ administrator::administrator(client_process& in, history& past, administrator_op
     : world_(in.of()), in_(in), past_(past), options_(std::move(options)) {
   for (auto& name : options_.kept)
     settle(name, presence::present, options_.partitions);
-  for (auto& name : options_.churning)
+  for (auto& name : options_.churning) {
     topics_[name] = {};
+    past_.comes_and_goes(name);
+  }
 }
 
 const std::string& administrator::any(const std::vector<std::string>& of) {
@@ -23,6 +25,8 @@ const std::string& administrator::any(const std::vector<std::string>& of) {
 void administrator::start() {
   begun_ = true;
   next();
+  if (options_.resizes) resize();
+  if (options_.removes) remove_on();
 }
 
 void administrator::next() {
@@ -67,6 +71,7 @@ void administrator::settle(const std::string& name, presence is, int32_t partiti
   topic.doubted = topic.doubted || is == presence::unknown;
   topic.is = topic.doubted ? presence::unknown : is;
   topic.partitions = partitions;
+  if (topic.is == presence::present) past_.stands(name);
 }
 
 // -- changes ---
@@ -75,7 +80,6 @@ void administrator::create(const std::string& name) {
   client::new_topic wanted;
   wanted.name = name;
   wanted.partitions = static_cast<int32_t>(between(random(), 1, options_.partitions));
-  past_.comes_and_goes(name);
   ++open_;
   in_.run(client::create_topic(*in_.core(), wanted).then([this, wanted](result<client::topic_info> made) {
     --open_;
@@ -86,6 +90,7 @@ void administrator::create(const std::string& name) {
 }
 
 void administrator::drop(const std::string& name) {
+  past_.falls(name);
   ++open_;
   in_.run(client::delete_topic(*in_.core(), name).then([this, name](result<int64_t> done) {
     --open_;
@@ -122,25 +127,37 @@ void administrator::reconfigure(const std::string& name) {
     past_.may_shrink(name);
   }
   auto drawn = random().below(3);
+  set(name, std::string{key.name}, std::string{drawn == 0 ? key.tiny : drawn == 1 ? key.huge : std::string_view{}});
+}
+
+// Batches that were made for a larger limit meet a smaller one, and their repetitions perhaps a larger one again.
+void administrator::resize() {
+  in_.after(around(random(), options_.resize_mean), [this] {
+    if (stopped_) return;
+    set(any(options_.kept), "max.message.bytes", random().below(2) == 0 ? "1024" : "");
+    resize();
+  });
+}
+
+// An empty value is the default.
+void administrator::set(const std::string& name, const std::string& key, const std::string& value) {
   client::topic_change change;
   change.name = name;
-  std::string value{drawn == 0 ? key.tiny : drawn == 1 ? key.huge : std::string_view{}};
-  change.config[std::string{key.name}] = value;
-  auto& wish = topics_[name].config[std::string{key.name}];
+  change.config[key] = value;
+  auto& wish = topics_[name].config[key];
   wish.value = std::nullopt;
   auto number = ++wish.asked;
   ++wish.open;
   ++open_;
-  in_.run(
-      client::alter_topic(*in_.core(), change)
-          .then([this, name, key = std::string{key.name}, value, number](result<client::topic_info> done) {
-            --open_;
-            auto& wish = topics_[name].config[key];
-            wish.in_doubt = wish.in_doubt || (!done.ok() && done.error().in_doubt());
-            // One that was asked before and is still open may be done after this one.
-            bool alone = --wish.open == 0 && !wish.in_doubt && wish.asked == number;
-            if (alone && done.ok() && !value.empty()) wish.value = value;
-          }));
+  in_.run(client::alter_topic(*in_.core(), change)
+              .then([this, name, key, value, number](result<client::topic_info> done) {
+                --open_;
+                auto& wish = topics_[name].config[key];
+                wish.in_doubt = wish.in_doubt || (!done.ok() && done.error().in_doubt());
+                // One that was asked before and is still open may be done after this one.
+                bool alone = --wish.open == 0 && !wish.in_doubt && wish.asked == number;
+                if (alone && done.ok() && !value.empty()) wish.value = value;
+              }));
 }
 
 void administrator::remove_records(const std::string& name) {
@@ -150,17 +167,26 @@ void administrator::remove_records(const std::string& name) {
   // Now and then at a place that is not there, mostly near the start, so that others have something to read.
   auto before = random().below(8) == 0 ? end + 1'000'000 : between(random(), 0, end / 2);
   if (before <= end) past_.removed(at, before);
+  auto begun = past_.start_of(at);
   ++open_;
   in_.run(client::delete_records(*in_.core(), {name, partition}, before)
-              .then([this, at, before, end](result<int64_t> start) {
+              .then([this, at, before, end, begun](result<int64_t> start) {
                 --open_;
                 if (!start.ok()) return;
                 if (before > end) return fail(at.topic + ": records above the end were removed");
                 if (*start < before)
                   return fail(at.topic + ": records below " + std::to_string(before)
                               + " were removed, and the log begins at " + std::to_string(*start));
-                past_.start_told(at, *start);
+                past_.start_told(at, *start, begun);
               }));
+}
+
+void administrator::remove_on() {
+  in_.after(around(random(), options_.remove_mean), [this] {
+    if (stopped_) return;
+    remove_records(any(options_.kept));
+    remove_on();
+  });
 }
 
 // -- questions ---
@@ -191,10 +217,7 @@ void administrator::describe(const std::string& name) {
                   if (one.high_watermark < end->second)
                     fail(text + " has the high watermark " + std::to_string(one.high_watermark)
                          + ", and what is below " + std::to_string(end->second) + " was acknowledged");
-                  if (one.log_start < starts.at(at.partition))
-                    fail(text + " begins at " + std::to_string(one.log_start) + ", and had begun at "
-                         + std::to_string(starts.at(at.partition)));
-                  past_.start_told(at, one.log_start);
+                  past_.start_told(at, one.log_start, starts.at(at.partition));
                 }
               }));
 }

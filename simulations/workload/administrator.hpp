@@ -16,6 +16,8 @@ struct administrator_options {
   std::vector<std::string> churning; // topics that come and go
   int32_t partitions = 3;            // of each, at first
   world_time pause_mean = 700 * millisecond;
+  bool resizes = false, removes = false; // changes what a batch may weigh, removes records: again and again
+  world_time resize_mean = 500 * millisecond, remove_mean = 150 * millisecond;
   bool come_by_writing = false; // the node makes topics that are written to: none is promised to be absent
 };
 
@@ -58,6 +60,9 @@ private:
   void drop(const std::string& name);
   void grow(const std::string& name);
   void reconfigure(const std::string& name);
+  void resize();
+  void remove_on();
+  void set(const std::string& name, const std::string& key, const std::string& value);
   void remove_records(const std::string& name);
   void describe(const std::string& name);
   void look_at(client_process& in, std::vector<std::string> names, std::function<void()> done);

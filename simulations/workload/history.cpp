@@ -58,8 +58,22 @@ void history::failed(const std::string& name, const client::error& why) {
                                          + text(what.to, *what.at));
 }
 
+void history::taken(const std::string& name) {
+  asked_.erase({std::string{writer_of(name)}, records_.at(name).to.topic});
+}
+
 void history::turned_away(const std::string& name, const client::error& why) {
-  ended(records_.at(name), false, why);
+  auto& what = records_.at(name);
+  ended(what, false, why);
+  // Who is told that there is no topic may have asked when its first record came, and not later.
+  std::pair asked{std::string{writer_of(name)}, what.to.topic};
+  if (why.code == ec::overloaded) return static_cast<void>(asked_.try_emplace(asked, what.number));
+  auto since = asked_.try_emplace(asked, what.number).first->second;
+  asked_.erase(asked);
+  auto there = standing_.find(what.to.topic);
+  if (why.code == ec::unknown_topic && there != standing_.end() && there->second < since)
+    world_.fail("what_stands_is_found", name + " was refused (" + client::to_string(why)
+                                            + "), and the topic had been created before anybody asked for it");
 }
 
 void history::ended(record& what, bool unknown, const client::error& why) {
@@ -89,7 +103,8 @@ void history::lies(const std::string& name, record& what, const place& at, int64
   if (!fresh && there->second != name)
     return world_.fail("offsets_hold",
                        text(at, offset) + " holds " + there->second + ", and " + name + " " + who + " it");
-  if (what.at && (*what.at != offset || what.to.partition != at.partition) && what.idempotent)
+  if (what.at && (*what.at != offset || what.to.partition != at.partition) && what.idempotent
+      && !forgetful_)
     return world_.fail("stored_once", name + " lies at offset " + std::to_string(*what.at) + ", and " + who
                                           + " " + text(at, offset));
   if (!what.at) {
@@ -127,9 +142,12 @@ void history::removed(const place& at, int64_t below) {
   p.removed_below = std::max(p.removed_below, below);
 }
 
-void history::start_told(const place& at, int64_t start) {
+void history::start_told(const place& at, int64_t start, int64_t before) {
   auto& p = partitions_[at];
-  if (is_damaged(at)) return;
+  if (is_damaged(at) || dropped_.count(at.topic) > 0) return;
+  if (start < before)
+    return world_.fail("starts_stay", text(at, start) + " is told to be the start, and it had begun at "
+                                          + std::to_string(before));
   if (start > p.removed_below && shrinking_.count(at.topic) == 0)
     return world_.fail("acknowledged_is_there", text(at, start)
                                                     + " is told to be the start, only what is below "
@@ -175,10 +193,8 @@ void history::read_whole(const place& at, int64_t start, int64_t end) {
     return world_.fail("acknowledged_is_there", at.topic + "[" + std::to_string(at.partition) + "] begins at "
                                                     + std::to_string(start) + ", only what is below "
                                                     + std::to_string(p.removed_below) + " was removed");
-  if (start < p.start)
-    return world_.fail("starts_stay", at.topic + "[" + std::to_string(at.partition) + "] begins at "
-                                          + std::to_string(start) + ", and had begun at "
-                                          + std::to_string(p.start));
+  // Since it was looked up the node may have removed more.
+  if (shrinking_.count(at.topic) > 0) start = p.seen.empty() ? end : std::max(start, *p.seen.begin());
   for (auto& [offset, name] : p.known) {
     if (offset < start) continue;
     if (p.seen.count(offset) == 0)
@@ -187,7 +203,7 @@ void history::read_whole(const place& at, int64_t start, int64_t end) {
                                                       + std::to_string(start) + ", " + std::to_string(end)
                                                       + ")");
   }
-  check_order(at, p, start);
+  if (!forgetful_) check_order(at, p, start);
   for (auto offset = start; offset < end; ++offset)
     if (p.seen.count(offset) == 0)
       return world_.fail("no_gap",

@@ -38,13 +38,18 @@ public:
   void sent(const std::string& name, const place& to, bool idempotent, bool patient);
   void acknowledged(const std::string& name, const place& at, int64_t offset);
   void failed(const std::string& name, const client::error& why);
-  // The producer did not even take it.
+  // The producer has taken it, and will answer; or it did not even take it.
+  void taken(const std::string& name);
   void turned_away(const std::string& name, const client::error& why);
   // Nothing goes wrong any more: what an idempotent producer sends from now on must be stored, as long as `online` says
   // that every partition is served. A log that failed is not, until its node starts again.
   void calm(std::function<bool()> online) { online_ = std::move(online); }
   // A producer was given this id.
   void id_given(int64_t id);
+
+  // The node remembers few producers, and the longest idle one makes room: it may be in doubt, and its repetition is stored again
+  // (docs/guarantees.md).
+  void forgets_producers() { forgetful_ = true; }
 
   // -- readers ---
   // Offsets of one reader's partition come in ascending order, without a gap unless the start has moved.
@@ -60,6 +65,9 @@ public:
   void may_shrink(const std::string& topic) { shrinking_.insert(topic); }
   // The topic is deleted and created again under its name: only that nothing is invented is owed.
   void comes_and_goes(const std::string& topic) { dropped_.insert(topic); }
+  // It was created, and that is certain, until somebody wants it deleted.
+  void stands(const std::string& topic) { standing_[topic] = sent_; }
+  void falls(const std::string& topic) { standing_.erase(topic); }
   // The disk has damaged the partition of that key ("TOPICID-INDEX"), or all of them: what is served is what was written, and
   // it need not be all. `known_as` says whose key it is.
   void damaged(const std::string& key, damage how) {
@@ -68,8 +76,8 @@ public:
   }
   void all_damaged() { all_damaged_ = true; }
   void known_as(const std::string& topic, const std::string& id) { topic_ids_[topic] = id; }
-  // Who asked was told that the partition begins there: it never begins earlier.
-  void start_told(const place& at, int64_t start);
+  // Who asked was told that the partition begins there: it never begins earlier. `before` is start_of() when it asked.
+  void start_told(const place& at, int64_t start, int64_t before);
 
   // -- the end: a reader looks at the partition from its start, and has seen [start, end) whole ---
   void begin_whole(const place& at) { partitions_[at].seen.clear(); }
@@ -125,8 +133,12 @@ private:
   std::map<std::string, record> records_;
   std::map<place, partition> partitions_;
   std::set<std::string> dropped_, shrinking_; // topics
+  // Of topics: how many records had been sent when they came. Of a writer and a topic: the first record that had to wait for news
+  // of the topic, since there was any.
+  std::map<std::string, uint64_t> standing_;
+  std::map<std::pair<std::string, std::string>, uint64_t> asked_;
   std::map<std::string, damage> damaged_;     // partitions, by key
-  bool all_damaged_ = false;
+  bool all_damaged_ = false, forgetful_ = false;
   std::map<std::string, std::string> topic_ids_;
   std::set<int64_t> producer_ids_;
   std::function<offset(const partition_key&)> shown_;

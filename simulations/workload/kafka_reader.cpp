@@ -1,6 +1,7 @@
 #include "simulations/workload/kafka_reader.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace pessoa::sim {
 
@@ -8,6 +9,7 @@ namespace {
 
 constexpr int64_t the_start = -2, the_end = -1; // ListOffsets' words
 constexpr int16_t offset_out_of_range = 1, corrupt_message = 2;
+constexpr int starts_refused_max = 10;
 constexpr int16_t first_with_epochs = 9, first_with_last_epoch = 12;
 
 // The node or the partition is not there now; a client looks for it and asks again.
@@ -101,6 +103,7 @@ kj::Promise<void> kafka_reader::find(int64_t timestamp) {
     auto& partition = topic.partitions.emplace_back();
     partition.partition_index = at.partition;
     partition.timestamp = timestamp;
+    from.floor = past_.start_of(at);
   }
   if (asked.topics.empty()) {
     session_.refresh();
@@ -122,7 +125,11 @@ void kafka_reader::take_offsets(const kafka::list_offsets_response& got, int64_t
         take_error(at, from, told.error_code);
         continue;
       }
-      if (timestamp == the_start && from.next < 0) from.next = told.offset;
+      if (timestamp == the_start) {
+        past_.start_told(at, told.offset, from.floor);
+        if (from.next < 0) from.next = told.offset;
+        if (std::exchange(from.start, told.offset) != told.offset) from.refused_there = 0;
+      }
       if (timestamp == the_end && told.offset < from.furthest && !dropped(at))
         fail("high_watermark_stays", at,
              "it ends at " + std::to_string(told.offset) + ", and a reader was at "
@@ -151,6 +158,7 @@ kafka::fetch_request kafka_reader::question(size_t& partitions) {
     partition.partition = at.partition;
     partition.fetch_offset = from.next;
     partition.partition_max_bytes = options_.partition_bytes_max;
+    from.floor = past_.start_of(at);
     if (version >= first_with_epochs) partition.current_leader_epoch = leader->epoch;
     if (version >= first_with_last_epoch) partition.last_fetched_epoch = from.epoch;
     ++partitions;
@@ -208,6 +216,8 @@ void kafka_reader::take_partition(const place& at, position& from,
     rest = rest.subspan(header->size());
   }
   from.at_end = from.at_end || from.next >= got.high_watermark;
+  from.refused_there = 0;
+  if (got.log_start_offset >= 0) past_.start_told(at, got.log_start_offset, from.floor);
 }
 
 void kafka_reader::take_batch(const place& at, position& from, byte_view batch, int64_t high_watermark) {
@@ -240,6 +250,10 @@ void kafka_reader::take_error(const place& at, position& from, int16_t code) {
   if (dropped(at)) return;
   if (comes_again(code)) return session_.refresh();
   if (code == offset_out_of_range && past_.may_begin_at(at, from.next + 1)) {
+    // It may have moved between the two answers; not again and again to the same place.
+    if (from.next == from.start && ++from.refused_there == starts_refused_max)
+      fail("readers_find_the_start", at,
+           "it is told to begin at " + std::to_string(from.start) + ", which is out of range each time");
     from.next = from.epoch = -1;
     return;
   }

@@ -32,6 +32,9 @@ private:
     int32_t epoch = -1;   // of the last batch read
     int64_t furthest = 0; // the end that it has seen
     bool at_end = false;
+    int64_t start = -1;    // it was told last
+    int refused_there = 0; // how often in a row that was then out of range
+    int64_t floor = 0;     // the largest start that anybody had been told when it asked
   };
 
   void ask_next();

@@ -59,6 +59,7 @@ void reader::assign_from(size_t index,
 // -- reading ---
 
 void reader::start() {
+  next_.clear();
   assign([this] {
     for (auto& [at, id] : assigned_)
       (void)consumer_->seek(at, client::at_start{});
@@ -71,6 +72,7 @@ void reader::look() {
   auto& random = in_.of().random().workload;
   in_.after(around(random, options_.pause_mean), [this] {
     take();
+    if (in_.of().random().workload.below(1000) < options_.begin_per_mille) return start();
     if (in_.of().random().workload.below(1000) < options_.rewind_per_mille) rewind();
     look();
   });
@@ -147,15 +149,17 @@ void reader::read_everything(std::function<void()> done) {
               return client::offset_call(to, topic.id, at.partition, where);
             });
       };
+      auto begun = past_.start_of({at.topic, at.partition});
       in_.run(find(client::at_start{})
-                  .then([this, at, find, left, begin](client::result<client::place_found> start) {
+                  .then([this, at, find, left, begin, begun](client::result<client::place_found> start) {
                     return find(client::at_end{})
-                        .then([this, at, start, left, begin](client::result<client::place_found> end) {
+                        .then([this, at, start, left, begin, begun](client::result<client::place_found> end) {
                           if (!start.ok() || !end.ok() || !start->offset || !end->offset)
                             return in_.of().fail(
                                 "calm_is_served",
                                 "the offsets of " + at.topic + " cannot be found: "
                                     + client::to_string(start.ok() ? end.error() : start.error()));
+                          past_.start_told({at.topic, at.partition}, *start->offset, begun);
                           bounds_[{at.topic, at.partition}] = {*start->offset, *end->offset};
                           if (--*left == 0) begin();
                         });

@@ -11,6 +11,7 @@ struct reader_options {
   std::vector<std::string> topics;
   world_time pause_mean = 50 * millisecond; // between two looks
   uint32_t rewind_per_mille = 5;            // of the looks: back to the start, or to an offset that was read
+  uint32_t begin_per_mille = 0;             // of the looks: asks anew what its topics are, as those do that come and go
 };
 
 class reader {

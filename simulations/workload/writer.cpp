@@ -40,6 +40,7 @@ void writer::start_producer() {
 void writer::begin() {
   if (stopped_) return;
   in_.after(around(in_.of().random().workload, options_.pause_mean), [this] {
+    renew();
     if (producer_) burst();
     begin();
   });
@@ -50,7 +51,12 @@ void writer::burst() {
   for (int64_t i = 0; i < count && !stopped_; ++i)
     send_one();
   if (in_.of().random().workload.below(1000) < options_.id_per_mille) ask_for_id();
-  if (open_ > 0 || stopped_ || in_.of().random().workload.below(1000) >= options_.renew_per_mille) return;
+}
+
+void writer::renew() {
+  if (!producer_ || open_ > 0 || stopped_
+      || in_.of().random().workload.below(1000) >= options_.renew_per_mille)
+    return;
   end_producer();
   start_producer();
 }
@@ -93,10 +99,9 @@ void writer::send_one() {
         else
           past_.failed(name, outcome.error());
       });
-  if (!done.ok()) {
-    --open_;
-    past_.turned_away(name, done.error());
-  }
+  if (done.ok()) return past_.taken(name);
+  --open_;
+  past_.turned_away(name, done.error());
 }
 
 } // namespace pessoa::sim

@@ -15,7 +15,7 @@ struct writer_options {
   int64_t padding_max = 400;                // bytes
   bool idempotent = true;
   uint32_t id_per_mille = 20;    // of the bursts: asks for a producer id, as one more producer would
-  uint32_t renew_per_mille = 60; // of the bursts after which nothing is open: another producer takes over, with an id of its own
+  uint32_t renew_per_mille = 60; // of the bursts before which nothing is open: another producer takes over, with an id of its own
 };
 
 class writer {
@@ -34,6 +34,7 @@ private:
   void start_producer();
   void end_producer();
   void begin();
+  void renew();
   void burst();
   void send_one();
   void ask_for_id();

@@ -3,6 +3,7 @@
 
 #include "simulations/world/net.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace pessoa::sim {
@@ -34,6 +35,8 @@ public:
   void reset();
   // What is sent to this side from now on vanishes.
   void silence(side s) { ends_[s].silent = true; }
+  // What is sent to this side from now on arrives then at the earliest, also when its sender has closed meanwhile.
+  void hold(side s, world_time until) { ends_[s].clear = std::max(ends_[s].clear, until); }
   // The machine of this process has lost its power: it says nothing and answers nothing until it is back.
   void power_lost(const process_loop& loop);
   void power_back(const std::string& address);

@@ -263,6 +263,13 @@ bool sim_net::silence_one(random_source& random) {
   return true;
 }
 
+bool sim_net::hold_one(random_source& random, world_time until) {
+  auto chosen = draw_open(random);
+  if (chosen == nullptr) return false;
+  chosen->hold(random.below(2), until);
+  return true;
+}
+
 void sim_net::break_silent() {
   for (auto& [id, weak] : connections_)
     if (auto open = weak.lock(); open && open->silent()) open->reset();

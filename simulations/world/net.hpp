@@ -55,6 +55,9 @@ public:
   bool reset_one(random_source& random);
   // From now on what is sent in one direction of one open connection, drawn, vanishes.
   bool silence_one(random_source& random);
+  // What is sent in one direction of one open connection, drawn, arrives at `until` at the earliest; other connections between
+  // the same two overtake it.
+  bool hold_one(random_source& random, world_time until);
   // Connections that are silent are broken at last, as by a keep-alive: at the end of faults.
   void break_silent();
 

@@ -118,6 +118,7 @@ public:
   [[nodiscard]] sim_net& net() { return net_; }
   [[nodiscard]] std::list<node_place>& nodes() { return nodes_; }
   [[nodiscard]] std::list<machine>& machines() { return machines_; }
+  [[nodiscard]] const std::vector<process*>& programs() const { return others_; } // that are no nodes
   [[nodiscard]] machine& any_machine(random_source& random);
   [[nodiscard]] std::vector<std::string> addresses() const;
   [[nodiscard]] uint64_t steps() const { return steps_; }
