@@ -28,25 +28,25 @@ json latency_json(const histogram& h) {
 
 } // namespace
 
-void add_bench(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("bench", "Measure a cluster: throughput and latency");
-  app->require_subcommand(1);
-  add_bench_produce(*app, inv);
-  add_bench_consume(*app, inv);
-  add_bench_end_to_end(*app, inv);
+void add_bench(command root, invocation& inv) {
+  auto app = root.add_subcommand("bench", "Measure a cluster: throughput and latency");
+  app.require_subcommand();
+  add_bench_produce(app, inv);
+  add_bench_consume(app, inv);
+  add_bench_end_to_end(app, inv);
 }
 
-void add_bench_options(CLI::App& app, bench_options& o, bool writes) {
-  add_parsed(
-      app, "--topic", o.topic,
-      [](const std::string& t) -> result<std::string> {
-        PESSOA_CHECK(check_topic_name(t));
-        return t;
-      },
-      "The topic")
-      ->required();
-  add_parsed(
-      app, "--records", o.records,
+void add_bench_options(command app, bench_options& o, bool writes) {
+  app.add_parsed(
+         "--topic", o.topic,
+         [](const std::string& t) -> result<std::string> {
+           PESSOA_CHECK(check_topic_name(t));
+           return t;
+         },
+         "The topic")
+      .required();
+  app.add_parsed(
+      "--records", o.records,
       [](const std::string& t) -> result<int64_t> {
         PESSOA_TRY(auto n, parse_amount(t, "a number of records"));
         if (n < 1 || n > bench_records_unbounded)
@@ -54,13 +54,13 @@ void add_bench_options(CLI::App& app, bench_options& o, bool writes) {
         return static_cast<int64_t>(n);
       },
       "How many, such as 100k or 4M (100000)");
-  add_parsed(
-      app, "--clients", o.clients,
+  app.add_parsed(
+      "--clients", o.clients,
       [](const std::string& t) { return parse_integer(t, 1, 1024, "a number of clients"); },
       "Clients with a connection and a thread each (1)");
   if (writes) {
-    add_parsed(
-        app, "--record-size", o.record_size,
+    app.add_parsed(
+        "--record-size", o.record_size,
         [](const std::string& t) -> result<uint64_t> {
           PESSOA_TRY(auto n, parse_amount(t, "a size in bytes"));
           if (n > message_bytes_max)
@@ -68,21 +68,22 @@ void add_bench_options(CLI::App& app, bench_options& o, bool writes) {
           return n;
         },
         "Bytes of a record's value (1024)");
-    add_parsed(app, "--rate", o.rate, parse_rate,
-               "Records per second over all clients; latency is then measured from when a record was due");
-    add_parsed(
-        app, "--partitions-touched", o.partitions_touched,
+    app.add_parsed(
+        "--rate", o.rate, parse_rate,
+        "Records per second over all clients; latency is then measured from when a record was due");
+    app.add_parsed(
+        "--partitions-touched", o.partitions_touched,
         [](const std::string& t) { return parse_integer(t, 1, 10'000, "a number of partitions"); },
         "Spread records over exactly so many partitions, in turn");
-    add_parsed(
-        app, "--acks", o.acks,
+    app.add_parsed(
+        "--acks", o.acks,
         [](const std::string& t) -> result<std::string> {
           if (t == "all" || t == "1" || t == "0") return t;
           return error{ec::invalid_argument, pessoa::quoted(t) + " is none of all, 1, 0"};
         },
         "all, 1 or 0 (all)");
-    add_parsed(
-        app, "-z,--compression", o.codec,
+    app.add_parsed(
+        "-z,--compression", o.codec,
         [](const std::string& t) -> result<std::string> {
           for (auto* known : {"none", "gzip", "snappy", "lz4", "zstd"})
             if (t == known) return t;

@@ -30,10 +30,10 @@ struct bench_options {
 // What `records` is with --duration alone: more than anybody can send, little enough to calculate with.
 constexpr int64_t bench_records_unbounded = INT64_MAX / 2;
 
-void add_bench_options(CLI::App& app, bench_options& o, bool writes);
-void add_bench_produce(CLI::App& bench, invocation& inv);
-void add_bench_consume(CLI::App& bench, invocation& inv);
-void add_bench_end_to_end(CLI::App& bench, invocation& inv);
+void add_bench_options(command app, bench_options& o, bool writes);
+void add_bench_produce(command bench, invocation& inv);
+void add_bench_consume(command bench, invocation& inv);
+void add_bench_end_to_end(command bench, invocation& inv);
 
 using bench_clock = std::chrono::steady_clock;
 inline int64_t nanoseconds_now() {

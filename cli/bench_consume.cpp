@@ -126,12 +126,12 @@ int bench_consume(console& term, bench_options& o) {
 
 } // namespace
 
-void add_bench_consume(CLI::App& bench, invocation& inv) {
-  auto* app = bench.add_subcommand(
-      "consume", "Read records from the start; latency is that of a poll that brought some");
+void add_bench_consume(command bench, invocation& inv) {
+  auto app = bench.add_subcommand("consume",
+                                  "Read records from the start; latency is that of a poll that brought some");
   auto o = std::make_shared<bench_options>();
-  add_bench_options(*app, *o, false);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return bench_consume(term, *o); }; });
+  add_bench_options(app, *o, false);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return bench_consume(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -136,13 +136,13 @@ int bench_end_to_end(console& term, const bench_options& o) {
 
 } // namespace
 
-void add_bench_end_to_end(CLI::App& bench, invocation& inv) {
-  auto* app = bench.add_subcommand(
+void add_bench_end_to_end(command bench, invocation& inv) {
+  auto app = bench.add_subcommand(
       "end-to-end", "From when a record is due to when a consumer has it (1000/s unless --rate)");
   auto o = std::make_shared<bench_options>();
   o->records = 10'000;
-  add_bench_options(*app, *o, true);
-  app->callback([&inv, o] {
+  add_bench_options(app, *o, true);
+  app.callback([&inv, o] {
     inv.run = [&term = inv.term, o] {
       if (o->record_size < sizeof(stamp))
         return term.usage(

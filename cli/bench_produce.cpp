@@ -107,13 +107,13 @@ int bench_produce(console& term, const bench_options& o) {
 
 } // namespace
 
-void add_bench_produce(CLI::App& bench, invocation& inv) {
-  auto* app =
+void add_bench_produce(command bench, invocation& inv) {
+  auto app =
       bench.add_subcommand("produce", "Write random records; the clock stops at the last acknowledgement");
   auto o = std::make_shared<bench_options>();
-  add_bench_options(*app, *o, true);
-  add_parsed(
-      *app, "--duration", o->duration,
+  add_bench_options(app, *o, true);
+  app.add_parsed(
+      "--duration", o->duration,
       [](const std::string& t) -> result<std::chrono::milliseconds> {
         PESSOA_TRY(auto d, parse_duration(t));
         if (d <= std::chrono::milliseconds{0})
@@ -122,8 +122,8 @@ void add_bench_produce(CLI::App& bench, invocation& inv) {
       },
       "Send for so long, such as 60s, and then wait for the answers; ends sooner after --records, if that is "
       "given");
-  app->callback([&inv, app, o] {
-    if (o->duration && app->count("--records") == 0) o->records = bench_records_unbounded;
+  app.callback([&inv, app, o] {
+    if (o->duration && !app.given("--records")) o->records = bench_records_unbounded;
     inv.run = [&term = inv.term, o] { return bench_produce(term, *o); };
   });
 }

@@ -141,23 +141,23 @@ int health(console& term, const cluster_options& o) {
 
 } // namespace
 
-void add_cluster(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("cluster", "The nodes of a cluster, and whether it is healthy");
-  app->require_subcommand(1);
+void add_cluster(command root, invocation& inv) {
+  auto app = root.add_subcommand("cluster", "The nodes of a cluster, and whether it is healthy");
+  app.require_subcommand();
   auto o = std::make_shared<cluster_options>();
 
-  auto* show = app->add_subcommand("info", "Cluster id, controller and nodes");
-  add_output(*show, o->as_json);
-  add_connection(*show, o->connection);
-  show->callback([&inv, o] { inv.run = [&term = inv.term, o] { return info(term, *o); }; });
+  auto show = app.add_subcommand("info", "Cluster id, controller and nodes");
+  add_output(show, o->as_json);
+  add_connection(show, o->connection);
+  show.callback([&inv, o] { inv.run = [&term = inv.term, o] { return info(term, *o); }; });
 
-  auto* check = app->add_subcommand("health", "Exit 0 when healthy, 3 when not");
-  check->add_flag("-w,--watch", o->watch, "Go on, and print on every change");
-  check->add_flag("-e,--exit-when-healthy", o->exit_when_healthy, "Wait until it is healthy");
-  add_parsed(*check, "--timeout", o->timeout, parse_duration, "How long -e waits (60s)");
-  add_output(*check, o->as_json);
-  add_connection(*check, o->connection);
-  check->callback([&inv, o] { inv.run = [&term = inv.term, o] { return health(term, *o); }; });
+  auto check = app.add_subcommand("health", "Exit 0 when healthy, 3 when not");
+  check.add_flag("-w,--watch", o->watch, "Go on, and print on every change");
+  check.add_flag("-e,--exit-when-healthy", o->exit_when_healthy, "Wait until it is healthy");
+  check.add_parsed("--timeout", o->timeout, parse_duration, "How long -e waits (60s)");
+  add_output(check, o->as_json);
+  add_connection(check, o->connection);
+  check.callback([&inv, o] { inv.run = [&term = inv.term, o] { return health(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -14,17 +14,14 @@ struct words {
   std::vector<std::string> flags;
 };
 
-void collect(const CLI::App& app, const std::string& path, std::vector<words>& out) {
-  words here{path, {}, {}};
-  for (auto* option : app.get_options())
-    for (auto& name : option->get_lnames())
-      here.flags.push_back("--" + name);
-  auto below = app.get_subcommands([](const CLI::App*) { return true; });
-  for (auto* sub : below)
-    here.commands.push_back(sub->get_name());
+void collect(command at, const std::string& path, std::vector<words>& out) {
+  words here{path, {}, at.flags()};
+  auto below = at.subcommands();
+  for (auto sub : below)
+    here.commands.push_back(sub.name());
   out.push_back(here);
-  for (auto* sub : below)
-    collect(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), out);
+  for (auto sub : below)
+    collect(sub, path.empty() ? sub.name() : path + " " + sub.name(), out);
 }
 
 std::string joined(const std::vector<std::string>& list) {
@@ -92,19 +89,19 @@ std::string fish_script(const std::vector<words>& tree) {
 
 } // namespace
 
-void add_completion(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("completion", "Print a completion script: bash, zsh or fish");
+void add_completion(command root, invocation& inv) {
+  auto app = root.add_subcommand("completion", "Print a completion script: bash, zsh or fish");
   auto shell = std::make_shared<std::string>();
-  add_parsed(
-      *app, "SHELL", *shell,
-      [](const std::string& text) -> result<std::string> {
-        if (text == "bash" || text == "zsh" || text == "fish") return text;
-        return error{ec::invalid_argument, pessoa::quoted(text) + " is none of bash, zsh, fish"};
-      },
-      "bash: source <(pessoa completion bash)")
-      ->required();
-  app->callback([&inv, &root, shell] {
-    inv.run = [&term = inv.term, &root, shell] {
+  app.add_parsed(
+         "SHELL", *shell,
+         [](const std::string& text) -> result<std::string> {
+           if (text == "bash" || text == "zsh" || text == "fish") return text;
+           return error{ec::invalid_argument, pessoa::quoted(text) + " is none of bash, zsh, fish"};
+         },
+         "bash: source <(pessoa completion bash)")
+      .required();
+  app.callback([&inv, root, shell] {
+    inv.run = [&term = inv.term, root, shell] {
       std::vector<words> tree;
       collect(root, {}, tree);
       if (*shell == "fish")

@@ -23,10 +23,10 @@ result<void> check_addresses(std::string_view text, std::string_view origin) {
 
 } // namespace
 
-void add_connection(CLI::App& app, connection_options& options) {
-  add_text(app, "-b,--bootstrap,--bootstrap-server,--brokers", options.bootstrap,
-           "HOST:PORT[,...] of the cluster (PESSOA_BOOTSTRAP, the selected profile, 127.0.0.1:18880)");
-  add_text(app, "--profile", options.profile, "The profile that names the cluster");
+void add_connection(command app, connection_options& options) {
+  app.add_text("-b,--bootstrap,--bootstrap-server,--brokers", options.bootstrap,
+               "HOST:PORT[,...] of the cluster (PESSOA_BOOTSTRAP, the selected profile, 127.0.0.1:18880)");
+  app.add_text("--profile", options.profile, "The profile that names the cluster");
 }
 
 result<target> resolve(const connection_options& options, console& term) {

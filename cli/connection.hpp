@@ -18,7 +18,7 @@ struct connection_options {
   std::optional<std::string> bootstrap;
   std::optional<std::string> profile;
 };
-void add_connection(CLI::App& app, connection_options& options);
+void add_connection(command app, connection_options& options);
 
 struct target {
   std::string bootstrap;  // HOST:PORT[,...]

@@ -218,9 +218,9 @@ int consume(console& term, const consume_options& o) {
 
 } // namespace
 
-void add_consume(CLI::App& parent, invocation& inv) {
-  auto* app = parent.add_subcommand("consume", "Print records of a topic");
-  app->footer(
+void add_consume(command parent, invocation& inv) {
+  auto app = parent.add_subcommand("consume", "Print records of a topic");
+  app.footer(
       "Formats: %t topic, %p partition, %o offset, %k key, %v value, %h headers, %d timestamp in "
       "milliseconds;\n"
       "\\n \\t \\r \\0 \\\\ and %% stand for themselves. json prints one object per line.\n"
@@ -230,34 +230,29 @@ void add_consume(CLI::App& parent, invocation& inv) {
       "Example: pessoa consume orders -o @-1h -e -f '%o %k %v\\n'");
   auto o = std::make_shared<consume_options>();
   o->format = record_printer::parse("%v\\n").value();
-  add_topic_name(*app, o->topic);
-  add_parsed(
-      *app, "-o,--offset", o->range, [](const std::string& t) { return parse_offset(t, wall_clock()); },
+  add_topic_name(app, o->topic);
+  app.add_parsed(
+      "-o,--offset", o->range, [](const std::string& t) { return parse_offset(t, wall_clock()); },
       "Where to begin, and to end (start)");
-  app->add_option_function<std::vector<std::string>>(
-         "-p,--partition",
-         [o](const std::vector<std::string>& entries) {
-           for (auto& entry : entries) {
-             auto index = parse_integer(entry, 0, INT32_MAX, "a partition");
-             if (!index) throw CLI::ValidationError("-p", index.error().message);
-             o->partitions.push_back(*index);
-           }
-         },
-         "Only this partition; may be repeated (all)")
-      ->type_name("")
-      ->allow_extra_args(false)
-      ->take_all();
-  add_parsed(
-      *app, "-n,--count", o->count,
+  app.add_each_taken(
+      "-p,--partition",
+      [o](const std::string& text) -> result<void> {
+        PESSOA_TRY(auto index, parse_integer(text, 0, INT32_MAX, "a partition"));
+        o->partitions.push_back(index);
+        return {};
+      },
+      "Only this partition; may be repeated (all)");
+  app.add_parsed(
+      "-n,--count", o->count,
       [](const std::string& t) { return parse_integer(t, 1, INT64_MAX, "a number of records"); },
       "End after so many records");
-  app->add_flag("-e,--end", o->stop_at_end, "End where the topic ends now");
-  add_text(*app, "-g,--group", o->group, "Read as a member of a group (not there yet)");
-  add_parsed(
-      *app, "-f,--format", o->format, [](const std::string& t) { return record_printer::parse(t); },
+  app.add_flag("-e,--end", o->stop_at_end, "End where the topic ends now");
+  app.add_text("-g,--group", o->group, "Read as a member of a group (not there yet)");
+  app.add_parsed(
+      "-f,--format", o->format, [](const std::string& t) { return record_printer::parse(t); },
       "How to print a record, or json ('%v\\n')");
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return consume(term, *o); }; });
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return consume(term, *o); }; });
 }
 
 } // namespace pessoa::cli

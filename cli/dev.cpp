@@ -269,60 +269,60 @@ int on_node(console& term, const dev_options& o, node_verb verb) {
   return exit_ok;
 }
 
-void add_name(CLI::App& app, dev_options& o) {
-  add_parsed(
-      app, "--name", o.name, [](const std::string& t) { return check_profile_name(t); },
+void add_name(command app, dev_options& o) {
+  app.add_parsed(
+      "--name", o.name, [](const std::string& t) { return check_profile_name(t); },
       "The cluster's name and profile (dev)");
 }
 
-void add_node_verb(CLI::App& dev, invocation& inv, const char* name, const char* about, node_verb verb) {
-  auto* app = dev.add_subcommand(name, about);
+void add_node_verb(command dev, invocation& inv, const char* name, const char* about, node_verb verb) {
+  auto app = dev.add_subcommand(name, about);
   auto o = std::make_shared<dev_options>();
-  add_parsed(
-      *app, "N", o->id, [](const std::string& t) { return parse_integer(t, 1, 10'000, "a node's number"); },
-      "The node")
-      ->required();
-  add_name(*app, *o);
-  add_output(*app, o->as_json);
-  app->callback(
+  app.add_parsed(
+         "N", o->id, [](const std::string& t) { return parse_integer(t, 1, 10'000, "a node's number"); },
+         "The node")
+      .required();
+  add_name(app, *o);
+  add_output(app, o->as_json);
+  app.callback(
       [&inv, o, verb] { inv.run = [&term = inv.term, o, verb] { return on_node(term, *o, verb); }; });
 }
 
 } // namespace
 
-void add_dev(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("dev", "A development cluster on this machine");
-  app->require_subcommand(1);
+void add_dev(command root, invocation& inv) {
+  auto app = root.add_subcommand("dev", "A development cluster on this machine");
+  app.require_subcommand();
   auto o = std::make_shared<dev_options>();
   auto add = [&](const char* name, const char* about, int (*run)(console&, const dev_options&)) {
-    auto* sub = app->add_subcommand(name, about);
-    add_name(*sub, *o);
-    add_output(*sub, o->as_json);
-    sub->callback([&inv, o, run] { inv.run = [&term = inv.term, o, run] { return run(term, *o); }; });
+    auto sub = app.add_subcommand(name, about);
+    add_name(sub, *o);
+    add_output(sub, o->as_json);
+    sub.callback([&inv, o, run] { inv.run = [&term = inv.term, o, run] { return run(term, *o); }; });
     return sub;
   };
-  auto* start = add("up", "Start the cluster, and select its profile", up);
-  add_parsed(
-      *start, "-n,--nodes", o->count,
+  auto start = add("up", "Start the cluster, and select its profile", up);
+  start.add_parsed(
+      "-n,--nodes", o->count,
       [](const std::string& t) { return parse_integer(t, 1, 100, "a number of nodes"); },
       "How many nodes (1)");
-  add_text(*start, "--dir", o->directory, "Where its data lies (~/.local/share/pessoa/NAME)");
+  start.add_text("--dir", o->directory, "Where its data lies (~/.local/share/pessoa/NAME)");
   add("status", "The nodes and their addresses", status);
-  add_node_verb(*app, inv, "kill", "SIGKILL; returns when the process is gone", do_kill);
-  add_node_verb(*app, inv, "pause", "SIGSTOP", do_pause);
-  add_node_verb(*app, inv, "resume", "SIGCONT; returns when the node answers", do_resume);
-  add_node_verb(*app, inv, "start", "Start a node on the ports it had; returns when it is ready", do_start);
-  add_node_verb(*app, inv, "stop", "Stop a node cleanly", do_stop);
-  add_node_verb(*app, inv, "restart", "Stop and start", do_restart);
+  add_node_verb(app, inv, "kill", "SIGKILL; returns when the process is gone", do_kill);
+  add_node_verb(app, inv, "pause", "SIGSTOP", do_pause);
+  add_node_verb(app, inv, "resume", "SIGCONT; returns when the node answers", do_resume);
+  add_node_verb(app, inv, "start", "Start a node on the ports it had; returns when it is ready", do_start);
+  add_node_verb(app, inv, "stop", "Stop a node cleanly", do_stop);
+  add_node_verb(app, inv, "restart", "Stop and start", do_restart);
   add("add", "Add a node (not there yet)", [](console& term, const dev_options&) {
     return term.refuse(exit_failed,
                        "clusters of several nodes are not there yet in pessoa " PESSOA_VERSION
                        "; no node was added",
                        "pessoa dev up --name OTHER, which begins a second cluster");
   });
-  auto* stop = add("down", "Stop all nodes, and select the former profile again", down);
-  stop->add_flag("--purge", o->purge, "Delete the data and the profile too");
-  add_dev_run(*app, inv);
+  auto stop = add("down", "Stop all nodes, and select the former profile again", down);
+  stop.add_flag("--purge", o->purge, "Delete the data and the profile too");
+  add_dev_run(app, inv);
 }
 
 } // namespace pessoa::cli

@@ -5,6 +5,6 @@
 
 namespace pessoa::cli {
 
-void add_dev_run(CLI::App& dev, invocation& inv);
+void add_dev_run(command dev, invocation& inv);
 
 } // namespace pessoa::cli

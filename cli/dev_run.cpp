@@ -197,17 +197,17 @@ int dev_run(console& term, const run_options& o) {
 
 } // namespace
 
-void add_dev_run(CLI::App& dev, invocation& inv) {
-  auto* app = dev.add_subcommand("run", "Run a command with a fresh cluster: pessoa dev run -- CMD...");
-  app->footer("CMD finds the cluster in PESSOA_BOOTSTRAP, KAFKA_BOOTSTRAP_SERVERS and PESSOA_HTTP; the exit "
-              "status is CMD's.");
+void add_dev_run(command dev, invocation& inv) {
+  auto app = dev.add_subcommand("run", "Run a command with a fresh cluster: pessoa dev run -- CMD...");
+  app.footer("CMD finds the cluster in PESSOA_BOOTSTRAP, KAFKA_BOOTSTRAP_SERVERS and PESSOA_HTTP; the exit "
+             "status is CMD's.");
   auto o = std::make_shared<run_options>();
-  add_parsed(
-      *app, "-n,--nodes", o->count,
+  app.add_parsed(
+      "-n,--nodes", o->count,
       [](const std::string& t) { return parse_integer(t, 1, 100, "a number of nodes"); },
       "How many nodes (1)");
-  app->add_option("CMD", o->command, "The command and its arguments, after --")->type_name("")->required();
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return dev_run(term, *o); }; });
+  app.add_words("CMD", o->command, "The command and its arguments, after --").required();
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return dev_run(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -4,10 +4,10 @@
 
 namespace pessoa::cli {
 
-void add_group(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("group", "Consumer groups (not there yet)");
-  app->prefix_command();
-  app->callback([&inv] {
+void add_group(command root, invocation& inv) {
+  auto app = root.add_subcommand("group", "Consumer groups (not there yet)");
+  app.prefix_command();
+  app.callback([&inv] {
     inv.run = [&term = inv.term] {
       return term.refuse(exit_failed, "consumer groups are not there yet in pessoa " PESSOA_VERSION,
                          "pessoa consume TOPIC -o OFFSET, which reads from a place that you name");

@@ -255,51 +255,46 @@ auto one_of(Words... words) {
 
 } // namespace
 
-void add_produce(CLI::App& parent, invocation& inv) {
-  auto* app = parent.add_subcommand("produce", "Write records from stdin or files to a topic");
-  app->footer("Formats read records back from text: %k key, %v value, %h headers (k=v,k=v), %p partition, %d "
-              "timestamp in\n"
-              "milliseconds; \\n \\t \\r \\0 \\\\ and %% stand for themselves, everything else is a "
-              "separator. A record ends at the\n"
-              "last separator. json reads what 'pessoa consume -f json' prints.\n"
-              "Example: pessoa produce orders -f '%k\\t%v\\n' < orders.tsv");
+void add_produce(command parent, invocation& inv) {
+  auto app = parent.add_subcommand("produce", "Write records from stdin or files to a topic");
+  app.footer("Formats read records back from text: %k key, %v value, %h headers (k=v,k=v), %p partition, %d "
+             "timestamp in\n"
+             "milliseconds; \\n \\t \\r \\0 \\\\ and %% stand for themselves, everything else is a "
+             "separator. A record ends at the\n"
+             "last separator. json reads what 'pessoa consume -f json' prints.\n"
+             "Example: pessoa produce orders -f '%k\\t%v\\n' < orders.tsv");
   auto o = std::make_shared<produce_options>();
   o->format = input_format::parse("%v\\n").value();
-  add_topic_name(*app, o->topic);
-  add_texts(*app, "FILE", o->files, "Files to read, - for stdin (stdin)")->allow_extra_args(true);
-  add_parsed(
-      *app, "-f,--format", o->format, [](const std::string& t) { return input_format::parse(t); },
+  add_topic_name(app, o->topic);
+  app.add_words("FILE", o->files, "Files to read, - for stdin (stdin)");
+  app.add_parsed(
+      "-f,--format", o->format, [](const std::string& t) { return input_format::parse(t); },
       "How records are written in the input, or json ('%v\\n')");
-  add_text(*app, "-k,--key", o->key, "The key of every record");
-  app->add_option_function<std::vector<std::string>>(
-         "-H,--header",
-         [o](const std::vector<std::string>& entries) {
-           for (auto& entry : entries) {
-             auto pair = parse_pair(entry, "a header");
-             if (!pair) throw CLI::ValidationError("-H", pair.error().message);
-             o->headers.push_back(std::move(*pair));
-           }
-         },
-         "KEY=VALUE for every record; may be repeated")
-      ->type_name("")
-      ->allow_extra_args(false)
-      ->take_all();
-  add_text(*app, "-Z,--null", o->null_text, "Keys and values that are exactly this text are null");
-  add_parsed(
-      *app, "-p,--partition", o->partition,
+  app.add_text("-k,--key", o->key, "The key of every record");
+  app.add_each_taken(
+      "-H,--header",
+      [o](const std::string& text) -> result<void> {
+        PESSOA_TRY(auto pair, parse_pair(text, "a header"));
+        o->headers.push_back(std::move(pair));
+        return {};
+      },
+      "KEY=VALUE for every record; may be repeated");
+  app.add_text("-Z,--null", o->null_text, "Keys and values that are exactly this text are null");
+  app.add_parsed(
+      "-p,--partition", o->partition,
       [](const std::string& t) { return parse_integer(t, 0, INT32_MAX, "a partition"); },
       "Write to this partition only");
-  add_parsed(*app, "--acks", o->acks, one_of("all", "1", "0"),
-             "all: synced on all in-sync replicas; 1: on the leader; 0: not told");
-  add_parsed(*app, "-z,--compression", o->codec, one_of("none", "gzip", "snappy", "lz4", "zstd"),
-             "none, gzip, snappy, lz4 or zstd (none)");
-  app->add_flag("--create", o->create, "Create the topic if it is not there");
-  add_parsed(*app, "--rate", o->rate, parse_rate, "At most this many records per second");
-  add_parsed(
-      *app, "--report", o->report, [](const std::string& t) { return record_printer::parse(t); },
+  app.add_parsed("--acks", o->acks, one_of("all", "1", "0"),
+                 "all: synced on all in-sync replicas; 1: on the leader; 0: not told");
+  app.add_parsed("-z,--compression", o->codec, one_of("none", "gzip", "snappy", "lz4", "zstd"),
+                 "none, gzip, snappy, lz4 or zstd (none)");
+  app.add_flag("--create", o->create, "Create the topic if it is not there");
+  app.add_parsed("--rate", o->rate, parse_rate, "At most this many records per second");
+  app.add_parsed(
+      "--report", o->report, [](const std::string& t) { return record_printer::parse(t); },
       "Print a line per record when its acknowledgement arrives, such as '%t %p %o %k %v'");
-  add_parsed(
-      *app, "--delivery-timeout", o->delivery_timeout,
+  app.add_parsed(
+      "--delivery-timeout", o->delivery_timeout,
       [](const std::string& t) -> result<std::chrono::milliseconds> {
         PESSOA_TRY(auto time, parse_duration(t));
         if (time.count() < 1 || time > std::chrono::hours{7 * 24})
@@ -307,9 +302,9 @@ void add_produce(CLI::App& parent, invocation& inv) {
         return time;
       },
       "By then every record is acknowledged, or the exit status is 3 (120s)");
-  add_output(*app, o->as_json);
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return produce(term, *o); }; });
+  add_output(app, o->as_json);
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return produce(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -80,9 +80,9 @@ int print_profile(console& term, std::string name, bool as_json) {
 
 } // namespace
 
-void add_profile(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("profile", "Named clusters, one of them selected");
-  app->require_subcommand(1);
+void add_profile(command root, invocation& inv) {
+  auto app = root.add_subcommand("profile", "Named clusters, one of them selected");
+  app.require_subcommand();
   struct options {
     bool as_json = false;
     std::string name;
@@ -90,21 +90,21 @@ void add_profile(CLI::App& root, invocation& inv) {
   };
   auto o = std::make_shared<options>();
 
-  auto* list = app->add_subcommand("list", "All profiles");
-  add_output(*list, o->as_json);
-  list->callback([&inv, o] { inv.run = [&term = inv.term, o] { return list_profiles(term, o->as_json); }; });
+  auto list = app.add_subcommand("list", "All profiles");
+  add_output(list, o->as_json);
+  list.callback([&inv, o] { inv.run = [&term = inv.term, o] { return list_profiles(term, o->as_json); }; });
 
-  auto* use = app->add_subcommand("use", "Select a profile; with -b, make it first");
-  add_text(*use, "NAME", o->name, "The profile")->required();
-  add_text(*use, "-b,--bootstrap,--bootstrap-server,--brokers", o->bootstrap,
-           "HOST:PORT[,...] of a new profile");
-  use->callback(
+  auto use = app.add_subcommand("use", "Select a profile; with -b, make it first");
+  use.add_text("NAME", o->name, "The profile").required();
+  use.add_text("-b,--bootstrap,--bootstrap-server,--brokers", o->bootstrap,
+               "HOST:PORT[,...] of a new profile");
+  use.callback(
       [&inv, o] { inv.run = [&term = inv.term, o] { return use_profile(term, o->name, o->bootstrap); }; });
 
-  auto* show = app->add_subcommand("print", "One profile, by default the selected one");
-  add_text(*show, "NAME", o->name, "The profile");
-  add_output(*show, o->as_json);
-  show->callback(
+  auto show = app.add_subcommand("print", "One profile, by default the selected one");
+  show.add_text("NAME", o->name, "The profile");
+  add_output(show, o->as_json);
+  show.callback(
       [&inv, o] { inv.run = [&term = inv.term, o] { return print_profile(term, o->name, o->as_json); }; });
 }
 

@@ -9,13 +9,13 @@
 
 namespace pessoa::cli {
 
-void add_simulate(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("simulate",
-                                  "Run nodes and clients in virtual time, under faults drawn from a seed");
-  app->set_help_flag(); // pessoa-sim has its own
-  app->prefix_command();
-  app->callback([&inv, app] {
-    auto words = app->remaining();
+void add_simulate(command root, invocation& inv) {
+  auto app = root.add_subcommand("simulate",
+                                 "Run nodes and clients in virtual time, under faults drawn from a seed");
+  app.no_help_flag(); // pessoa-sim has its own
+  app.prefix_command();
+  app.callback([&inv, app] {
+    auto words = app.remaining();
     inv.run = [&term = inv.term, words] {
       auto own = own_path();
       auto path = own.substr(0, own.rfind('/') + 1) + "pessoa-sim";

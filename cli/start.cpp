@@ -34,9 +34,9 @@ int start(console& term, start_options& o) {
 
 } // namespace
 
-void add_start(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("start", "Run a node in the foreground");
-  app->footer(
+void add_start(command root, invocation& inv) {
+  auto app = root.add_subcommand("start", "Run a node in the foreground");
+  app.footer(
       "An empty data directory needs --new (begin a cluster) or --join HOST:PORT (enter one).\n"
       "Each setting may also stand in the environment (--peer-listen is PESSOA_PEER_LISTEN) or, under the "
       "flag's\n"
@@ -44,18 +44,22 @@ void add_start(CLI::App& root, invocation& inv) {
   auto o = std::make_shared<start_options>();
   for (auto& info : node::setting_table()) {
     if (info.name == "new") {
-      app->add_flag("--new", o->begin_new, std::string{info.about});
+      app.add_flag("--new", o->begin_new, std::string{info.about});
     } else if (info.name == "join") {
-      add_texts(*app, "--join", o->join, help_of(info));
+      app.add_texts("--join", o->join, help_of(info));
     } else {
       std::string name{info.name};
-      app->add_option_function<std::string>(
-             "--" + name, [o, name](const std::string& text) { o->values[name] = text; }, help_of(info))
-          ->type_name("");
+      app.add_taken(
+          "--" + name,
+          [o, name](const std::string& text) {
+            o->values[name] = text;
+            return result<void>{};
+          },
+          help_of(info));
     }
   }
-  add_text(*app, "--config", o->config, "A TOML file of settings (PESSOA_CONFIG)");
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return start(term, *o); }; });
+  app.add_text("--config", o->config, "A TOML file of settings (PESSOA_CONFIG)");
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return start(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -5,42 +5,37 @@
 
 namespace pessoa::cli {
 
-CLI::Option* add_topic_name(CLI::App& app, std::string& target) {
-  return add_parsed(
-             app, "TOPIC", target,
-             [](const std::string& text) -> result<std::string> {
-               PESSOA_CHECK(check_topic_name(text));
-               return text;
-             },
-             "The topic")
-      ->required();
+void add_topic_name(command app, std::string& target) {
+  app.add_parsed(
+         "TOPIC", target,
+         [](const std::string& text) -> result<std::string> {
+           PESSOA_CHECK(check_topic_name(text));
+           return text;
+         },
+         "The topic")
+      .required();
 }
 
-void add_topic_config(CLI::App& app, std::map<std::string, std::string>& target, bool empty_resets) {
+void add_topic_config(command app, std::map<std::string, std::string>& target, bool empty_resets) {
   std::string about = "KEY=VALUE of the topic's settings; may be repeated";
   if (empty_resets) about += "; an empty value goes back to the default";
-  app.add_option_function<std::vector<std::string>>(
-         "-c,--topic-config",
-         [&target, empty_resets](const std::vector<std::string>& entries) {
-           for (auto& entry : entries) {
-             auto equals = entry.find('=');
-             if (equals == std::string::npos || equals == 0)
-               throw CLI::ValidationError("-c", pessoa::quoted(entry) + " is not KEY=VALUE");
-             auto key = entry.substr(0, equals);
-             auto value = entry.substr(equals + 1);
-             // Checked here with the table that the node uses, so that a slip costs no round trip.
-             topic_config scratch;
-             bool reset = empty_resets && value.empty();
-             auto current = scratch.entries();
-             auto checked = scratch.set(key, reset && current.count(key) != 0 ? current[key] : value);
-             if (!checked) throw CLI::ValidationError("-c", checked.error().message);
-             target[key] = value;
-           }
-         },
-         about)
-      ->type_name("")
-      ->allow_extra_args(false)
-      ->take_all();
+  app.add_each_taken(
+      "-c,--topic-config",
+      [&target, empty_resets](const std::string& entry) -> result<void> {
+        auto equals = entry.find('=');
+        if (equals == std::string::npos || equals == 0)
+          return error{ec::invalid_argument, pessoa::quoted(entry) + " is not KEY=VALUE"};
+        auto key = entry.substr(0, equals);
+        auto value = entry.substr(equals + 1);
+        // Checked here with the table that the node uses, so that a slip costs no round trip.
+        topic_config scratch;
+        bool reset = empty_resets && value.empty();
+        auto current = scratch.entries();
+        PESSOA_CHECK(scratch.set(key, reset && current.count(key) != 0 ? current[key] : value));
+        target[key] = value;
+        return {};
+      },
+      about);
 }
 
 std::string settings_footer() {
@@ -60,16 +55,16 @@ size_t replicas_of(const client::topic_info& topic) {
   return most;
 }
 
-void add_topic(CLI::App& root, invocation& inv) {
-  auto* app = root.add_subcommand("topic", "Create, list, describe, alter and delete topics");
-  app->require_subcommand(1);
-  add_topic_create(*app, inv);
-  add_topic_list(*app, inv);
-  add_topic_describe(*app, inv);
-  add_topic_alter(*app, inv);
-  add_topic_delete(*app, inv);
-  add_produce(*app, inv);
-  add_consume(*app, inv);
+void add_topic(command root, invocation& inv) {
+  auto app = root.add_subcommand("topic", "Create, list, describe, alter and delete topics");
+  app.require_subcommand();
+  add_topic_create(app, inv);
+  add_topic_list(app, inv);
+  add_topic_describe(app, inv);
+  add_topic_alter(app, inv);
+  add_topic_delete(app, inv);
+  add_produce(app, inv);
+  add_consume(app, inv);
 }
 
 } // namespace pessoa::cli

@@ -8,16 +8,16 @@
 
 namespace pessoa::cli {
 
-void add_topic_alter(CLI::App& topic, invocation& inv);
-void add_topic_create(CLI::App& topic, invocation& inv);
-void add_topic_delete(CLI::App& topic, invocation& inv);
-void add_topic_describe(CLI::App& topic, invocation& inv);
-void add_topic_list(CLI::App& topic, invocation& inv);
+void add_topic_alter(command topic, invocation& inv);
+void add_topic_create(command topic, invocation& inv);
+void add_topic_delete(command topic, invocation& inv);
+void add_topic_describe(command topic, invocation& inv);
+void add_topic_list(command topic, invocation& inv);
 
 // The positional TOPIC, required and checked.
-CLI::Option* add_topic_name(CLI::App& app, std::string& target);
+void add_topic_name(command app, std::string& target);
 // -c KEY=VALUE, checked against the table of settings.
-void add_topic_config(CLI::App& app, std::map<std::string, std::string>& target, bool empty_resets);
+void add_topic_config(command app, std::map<std::string, std::string>& target, bool empty_resets);
 // The table of settings, for --help.
 std::string settings_footer();
 

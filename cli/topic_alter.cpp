@@ -36,18 +36,18 @@ int alter(console& term, const alter_options& o) {
 
 } // namespace
 
-void add_topic_alter(CLI::App& topic, invocation& inv) {
-  auto* app = topic.add_subcommand("alter", "Change a topic's settings, or add partitions");
+void add_topic_alter(command topic, invocation& inv) {
+  auto app = topic.add_subcommand("alter", "Change a topic's settings, or add partitions");
   auto o = std::make_shared<alter_options>();
-  app->footer(settings_footer());
-  add_topic_name(*app, o->name);
-  add_parsed(
-      *app, "-p,--partitions", o->partitions,
+  app.footer(settings_footer());
+  add_topic_name(app, o->name);
+  app.add_parsed(
+      "-p,--partitions", o->partitions,
       [](const std::string& text) { return parse_integer(text, 1, 10'000, "a number of partitions"); },
       "The new total");
-  add_topic_config(*app, o->config, true);
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return alter(term, *o); }; });
+  add_topic_config(app, o->config, true);
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return alter(term, *o); }; });
 }
 
 } // namespace pessoa::cli

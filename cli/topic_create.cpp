@@ -74,24 +74,24 @@ client::result<client::topic_info> create_topic(console& term, const client::clu
   return created;
 }
 
-void add_topic_create(CLI::App& topic, invocation& inv) {
-  auto* app = topic.add_subcommand("create", "Create a topic");
+void add_topic_create(command topic, invocation& inv) {
+  auto app = topic.add_subcommand("create", "Create a topic");
   auto o = std::make_shared<create_options>();
-  app->footer(settings_footer());
-  add_topic_name(*app, o->name);
-  add_parsed(
-      *app, "-p,--partitions", o->partitions,
+  app.footer(settings_footer());
+  add_topic_name(app, o->name);
+  app.add_parsed(
+      "-p,--partitions", o->partitions,
       [](const std::string& text) { return parse_integer(text, 1, 10'000, "a number of partitions"); },
       "How many partitions (1)");
-  add_parsed(
-      *app, "-r,--replicas,--replication-factor", o->replicas,
+  app.add_parsed(
+      "-r,--replicas,--replication-factor", o->replicas,
       [](const std::string& text) { return parse_integer(text, 1, 32'767, "a number of replicas"); },
       "How many copies of each (3, or as many as there are nodes)");
-  add_topic_config(*app, o->config, false);
-  app->add_flag("--if-not-exists", o->if_not_exists, "Succeed if it is there already");
-  add_output(*app, o->as_json);
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return create(term, *o); }; });
+  add_topic_config(app, o->config, false);
+  app.add_flag("--if-not-exists", o->if_not_exists, "Succeed if it is there already");
+  add_output(app, o->as_json);
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return create(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -42,13 +42,13 @@ int remove(console& term, const delete_options& o) {
 
 } // namespace
 
-void add_topic_delete(CLI::App& topic, invocation& inv) {
-  auto* app = topic.add_subcommand("delete", "Delete a topic and its records");
+void add_topic_delete(command topic, invocation& inv) {
+  auto app = topic.add_subcommand("delete", "Delete a topic and its records");
   auto o = std::make_shared<delete_options>();
-  add_topic_name(*app, o->name);
-  app->add_flag("--yes", o->yes, "Do not ask");
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return remove(term, *o); }; });
+  add_topic_name(app, o->name);
+  app.add_flag("--yes", o->yes, "Do not ask");
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return remove(term, *o); }; });
 }
 
 } // namespace pessoa::cli

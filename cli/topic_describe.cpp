@@ -81,14 +81,14 @@ int describe(console& term, const describe_options& o) {
 
 } // namespace
 
-void add_topic_describe(CLI::App& topic, invocation& inv) {
-  auto* app =
+void add_topic_describe(command topic, invocation& inv) {
+  auto app =
       topic.add_subcommand("describe", "One topic: settings, partitions, where its records begin and end");
   auto o = std::make_shared<describe_options>();
-  add_topic_name(*app, o->name);
-  add_output(*app, o->as_json);
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return describe(term, *o); }; });
+  add_topic_name(app, o->name);
+  add_output(app, o->as_json);
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return describe(term, *o); }; });
 }
 
 } // namespace pessoa::cli

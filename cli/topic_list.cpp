@@ -38,12 +38,12 @@ int list(console& term, const list_options& o) {
 
 } // namespace
 
-void add_topic_list(CLI::App& topic, invocation& inv) {
-  auto* app = topic.add_subcommand("list", "All topics");
+void add_topic_list(command topic, invocation& inv) {
+  auto app = topic.add_subcommand("list", "All topics");
   auto o = std::make_shared<list_options>();
-  add_output(*app, o->as_json);
-  add_connection(*app, o->connection);
-  app->callback([&inv, o] { inv.run = [&term = inv.term, o] { return list(term, *o); }; });
+  add_output(app, o->as_json);
+  add_connection(app, o->connection);
+  app.callback([&inv, o] { inv.run = [&term = inv.term, o] { return list(term, *o); }; });
 }
 
 } // namespace pessoa::cli

@@ -4,12 +4,12 @@
 
 namespace pessoa::cli {
 
-void add_version(CLI::App& root, invocation& inv) {
-  root.set_version_flag("--version", "pessoa " PESSOA_VERSION);
-  auto* app = root.add_subcommand("version", "Print the version");
+void add_version(command root, invocation& inv) {
+  root.version_flag("--version", "pessoa " PESSOA_VERSION);
+  auto app = root.add_subcommand("version", "Print the version");
   auto json_output = std::make_shared<bool>(false);
-  add_output(*app, *json_output);
-  app->callback([&inv, json_output] {
+  add_output(app, *json_output);
+  app.callback([&inv, json_output] {
     inv.run = [&term = inv.term, json_output] {
       if (*json_output)
         term.line(print(json{{"version", PESSOA_VERSION}}));
