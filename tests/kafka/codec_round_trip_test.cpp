@@ -4,11 +4,28 @@
 #include "kafka/messages/all.hpp"
 #include "tests/kafka/codec_tools.hpp"
 
+#include <sstream>
+
 using namespace pessoa;
 using namespace pessoa::kafka;
 using namespace pessoa::kafka::test;
 
 namespace {
+
+void require_refused(const error* refused, ec expected) {
+  REQUIRE(refused != nullptr);
+  REQUIRE(refused->code == expected);
+}
+template <class T>
+void require_refused(const result<T>& got, ec expected = ec::malformed_message) {
+  require_refused(got.ok() ? nullptr : &got.error(), expected);
+}
+
+std::string described(std::string_view name, int version, int message, uint64_t seed) {
+  std::ostringstream out;
+  out << name << " v" << version << ", message " << message << ", seed " << seed;
+  return out.str();
+}
 
 // Calls each(version, message, its bytes) for random messages of every kind and version.
 template <class F>
@@ -21,7 +38,7 @@ size_t for_random_messages(uint64_t seed, int of_each, F&& each) {
       for (int i = 0; i < of_each; ++i, ++count) {
         Message drawn;
         drawn.draw(from, version);
-        INFO(Message::message_name << " v" << version << ", message " << i << ", seed " << seed);
+        INFO(described(Message::message_name, version, i, seed));
         each(version, drawn, good(encode(drawn, version)));
       }
   });
@@ -38,8 +55,8 @@ TEST_CASE("kafka: every message of every version comes back equal and encodes to
                                      auto data = wire.joined();
                                      REQUIRE(data.size() == wire.size);
                                      auto back = good(decode<Message>(owned(data), version));
-                                     REQUIRE(back == drawn);
-                                     REQUIRE(good(encode(back, version)).joined() == data);
+                                     require_same(back == drawn);
+                                     require_same(good(encode(back, version)).joined() == data);
                                      bytes_in_all += data.size();
                                    });
   CHECK(count == 60 * 208);
@@ -53,8 +70,7 @@ TEST_CASE("kafka: a message that is cut off anywhere is an error", "[kafka][code
       auto got =
           decode<Message>(owned({data.begin(), data.begin() + static_cast<std::ptrdiff_t>(size)}), version);
       INFO("cut to " << size << " of " << data.size());
-      REQUIRE_FALSE(got.ok());
-      REQUIRE(got.error().code == ec::malformed_message);
+      require_refused(got);
     }
   });
 }
@@ -64,8 +80,7 @@ TEST_CASE("kafka: bytes behind a message are an error", "[kafka][codec]") {
     auto data = wire.joined();
     data.push_back(0);
     auto got = decode<Message>(owned(data), version);
-    REQUIRE_FALSE(got.ok());
-    REQUIRE(got.error().code == ec::malformed_message);
+    require_refused(got);
   });
 }
 
@@ -79,13 +94,13 @@ TEST_CASE("kafka: a message with bits turned is refused, or is another good mess
       data[random.below(data.size())] ^= static_cast<uint8_t>(1u << random.below(8));
     auto got = decode<Message>(owned(data), version);
     if (!got.ok()) {
-      REQUIRE(got.error().code == ec::malformed_message);
+      require_refused(got);
       ++refused;
       return;
     }
     ++read;
     auto again = good(decode<Message>(owned(good(encode(*got, version)).joined()), version));
-    REQUIRE(again == *got);
+    require_same(again == *got);
   });
   CHECK(refused > 1000);
   CHECK(read > 1000);
@@ -95,12 +110,8 @@ TEST_CASE("kafka: a version outside of what the codec knows is told apart from b
   for_each_message([&]<class Message>() {
     for (int version : {Message::version_min - 1, Message::version_max + 1, INT16_MIN, INT16_MAX}) {
       INFO(Message::message_name << " v" << version);
-      auto got = decode<Message>({}, static_cast<int16_t>(version));
-      REQUIRE_FALSE(got.ok());
-      CHECK(got.error().code == ec::unsupported_version);
-      auto wire = encode(Message{}, static_cast<int16_t>(version));
-      REQUIRE_FALSE(wire.ok());
-      CHECK(wire.error().code == ec::unsupported_version);
+      require_refused(decode<Message>({}, static_cast<int16_t>(version)), ec::unsupported_version);
+      require_refused(encode(Message{}, static_cast<int16_t>(version)), ec::unsupported_version);
     }
   });
 }
@@ -112,7 +123,7 @@ TEST_CASE("kafka: every message can be empty in every version", "[kafka][codec]"
       // Null topics mean all, which version 0 says with an empty list.
       if (Message::message_name == "metadata_request" && version == 0) continue;
       auto data = good(encode(Message{}, version)).joined();
-      CHECK(good(decode<Message>(owned(data), version)) == Message{});
+      require_same(good(decode<Message>(owned(data), version)) == Message{});
     }
   });
 }
