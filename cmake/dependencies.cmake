@@ -32,3 +32,8 @@ add_library(pessoa_caf INTERFACE)
 target_include_directories(pessoa_caf SYSTEM INTERFACE ${CAF_INCLUDE})
 target_link_libraries(pessoa_caf INTERFACE ${CAF_LIBRARY} Threads::Threads)
 target_compile_definitions(pessoa_caf INTERFACE CAF_ENABLE_TYPE_ID_CHECKS)
+
+# What libraries share of precompiled headers: those of plain C++ and those of actors.
+pessoa_precompiled(pessoa_common_headers ONLY_GNU HEADERS ${PESSOA_COMMON_HEADERS})
+pessoa_precompiled(pessoa_actor_headers PRIVATE_LINK pessoa_caf
+  HEADERS ${PESSOA_COMMON_HEADERS} ${PESSOA_CAF_HEADERS})

@@ -55,15 +55,50 @@ if(PESSOA_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# pessoa_library(NAME [PLANTED] SOURCES... [LINK libs...]): a folder's library. Include paths start at the root of the tree. PLANTED
+# Headers that many files of many targets read are compiled once. pessoa_precompiled(NAME [ONLY_GNU] [PRIVATE_LINK libs...]
+# [OPTIONS flags...] HEADERS headers...) makes a library without code; pessoa_precompile(TARGET NAME) lets a target have its
+# precompiled header. The target must be compiled with the same flags (g++ refuses the header otherwise, which is an error
+# here), but may define macros that none of the headers looks at. Each file still includes what it uses, so that it means the
+# same without this. ONLY_GNU: for clang it would cost more than it brings, see docs/hacking.md. Cap'n Proto's headers cannot be
+# precompiled: g++ 12 forgets the pragmas in them that switch off false warnings.
+option(PESSOA_PCH "Precompile headers that many files include" ON)
+function(pessoa_precompiled name)
+  cmake_parse_arguments(arg "ONLY_GNU" "" "PRIVATE_LINK;OPTIONS;HEADERS" ${ARGN})
+  if(NOT PESSOA_PCH OR (arg_ONLY_GNU AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU"))
+    return()
+  endif()
+  set(empty ${CMAKE_BINARY_DIR}/generated/${name}.cpp)
+  file(CONFIGURE OUTPUT ${empty} CONTENT "")
+  add_library(${name} STATIC EXCLUDE_FROM_ALL ${empty})
+  target_link_libraries(${name} PRIVATE ${arg_PRIVATE_LINK})
+  target_compile_options(${name} PRIVATE ${arg_OPTIONS})
+  target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
+endfunction()
+function(pessoa_precompile target name)
+  if(TARGET ${name})
+    target_precompile_headers(${target} REUSE_FROM ${name})
+  endif()
+endfunction()
+
+set(PESSOA_COMMON_HEADERS <algorithm> <atomic> <chrono> <cstdint> <deque> <functional> <map> <memory> <mutex> <optional> <set>
+    <sstream> <string> <string_view> <utility> <variant> <vector>)
+set(PESSOA_CAF_HEADERS <caf/actor_system.hpp> <caf/actor_system_config.hpp> <caf/event_based_actor.hpp> <caf/stateful_actor.hpp>
+    <caf/typed_actor.hpp> <caf/typed_event_based_actor.hpp>)
+
+# pessoa_library(NAME [PLANTED] [PRECOMPILED headers] SOURCES... [LINK libs...]): a folder's library. Include paths start at the
+# root of the tree. PRECOMPILED: one of those above, instead of pessoa_common_headers. PLANTED
 # makes NAME_planted beside it, for the simulator alone: those of its sources that have sites of planted bugs (schema/plants.hpp),
 # with these sites. Who links it whole, and before NAME, gets the rest from there. Whether a source has sites is seen when CMake runs;
 # tests/simulations/seeds_test.py misses a bug whose source became one since.
 function(pessoa_library name)
-  cmake_parse_arguments(arg "PLANTED" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(arg "PLANTED" "PRECOMPILED" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  if(NOT arg_PRECOMPILED)
+    set(arg_PRECOMPILED pessoa_common_headers)
+  endif()
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
   target_link_libraries(${name} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK})
+  pessoa_precompile(${name} ${arg_PRECOMPILED})
   if(arg_PLANTED)
     set(with_sites)
     foreach(source IN LISTS arg_SOURCES)
@@ -75,18 +110,7 @@ function(pessoa_library name)
     add_library(${name}_planted STATIC ${with_sites})
     target_compile_definitions(${name}_planted PRIVATE PESSOA_PLANTS)
     target_link_libraries(${name}_planted PUBLIC ${name} PRIVATE ${arg_PRIVATE_LINK})
+    pessoa_precompile(${name}_planted ${arg_PRECOMPILED})
     set_target_properties(${name}_planted PROPERTIES EXCLUDE_FROM_ALL ON)
-  endif()
-endfunction()
-
-# pessoa_precompile_caf(TARGET): CAF's headers once per target instead of once per file; for actors/ and node/.
-# The target must link pessoa_caf. Each file still includes what it uses, so that it means the same without this.
-option(PESSOA_PCH "Precompile CAF's headers for the targets that are made of actors" ON)
-function(pessoa_precompile_caf target)
-  if(PESSOA_PCH)
-    target_precompile_headers(${target} PRIVATE
-      <algorithm> <cstdint> <deque> <functional> <map> <memory> <optional> <string> <string_view> <utility> <variant> <vector>
-      <caf/actor_system.hpp> <caf/actor_system_config.hpp> <caf/event_based_actor.hpp> <caf/stateful_actor.hpp>
-      <caf/typed_actor.hpp> <caf/typed_event_based_actor.hpp>)
   endif()
 endfunction()
