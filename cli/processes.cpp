@@ -3,11 +3,13 @@
 #include "cli/files.hpp"
 #include "schema/assert.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
