@@ -89,7 +89,9 @@ void group_commit::recovered_in_vain(const partition_key& key) {
 
 result<void> group_commit::recovery_complete() {
   std::lock_guard lock{recovery_mutex_};
-  return recovery_.remove();
+  PESSOA_CHECK(recovery_.remove());
+  journal_->old_files_are_gone();
+  return {};
 }
 
 result<void> group_commit::flush() { return journal_->flush(); }

@@ -145,6 +145,8 @@ result<bool> journal::step() {
     {
       std::lock_guard lock{mutex_};
       oldest = files_.front().get();
+      // Without it the frames in older files, which nobody may remove yet, would come back.
+      if (oldest->forgets_older) return false;
       if (PESSOA_PLANT("trim_journal_early")) oldest->leans.clear();
       if (!oldest->leans.empty()) behind = *oldest->leans.begin();
     }
@@ -182,8 +184,17 @@ result<void> journal::flush() {
       if (files_.empty()) return {};
       files_.back()->open.reset(); // the next round begins another
     }
-    PESSOA_TRY([[maybe_unused]] auto more, step());
+    PESSOA_TRY(auto more, step());
+    if (!more)
+      return error{ec::storage_failed,
+                   directory_ + " keeps a file as long as those of an earlier life are there"};
   }
+}
+
+void journal::old_files_are_gone() {
+  std::lock_guard lock{mutex_};
+  for (auto& f : files_)
+    f->forgets_older = false;
 }
 
 result<void> journal::forget(const partition_key& key, segment_sync& log, bool held_before) {
@@ -203,7 +214,11 @@ result<void> journal::forget(const partition_key& key, segment_sync& log, bool h
     round[0].record.kind = journal_kind::forget;
     round[0].record.key = key;
     auto written = write(round);
-    if (written.ok()) return {};
+    if (written.ok()) {
+      std::lock_guard lock{mutex_};
+      files_.back()->forgets_older = files_.back()->forgets_older || held_before;
+      return {};
+    }
     broken = written.error();
     std::lock_guard lock{mutex_};
     if (!broken_) broken_ = broken;

@@ -43,11 +43,14 @@ public:
   // One step: syncs one log that leans on the oldest file, or removes that file. False when nothing could be
   // done.
   result<bool> trim_step();
-  // Syncs every log that leans on it and removes all files. The error of a log that could not be synced; its
-  // file stays.
+  // Syncs every log that leans on it and removes all files. The error of a log that could not be synced, or
+  // storage_failed while a file is needed beside those of before; that file stays.
   result<void> flush();
-  // The log is synced, and no frame of it will come back from here when this returns ok.
+  // The log is synced, and no frame of it will come back from here, or from the files of before (`held_before`), when this
+  // returns ok.
   result<void> forget(const partition_key& key, segment_sync& log, bool held_before);
+  // The files of lives before are gone: what was to be forgotten of them need not be known any more.
+  void old_files_are_gone();
 
 private:
   struct lean {
@@ -61,6 +64,7 @@ private:
     uint32_t last_crc = 0;
     std::map<partition_key, lean> leans;
     std::map<partition_key, bool> holds; // logs with frames here since they were last forgotten
+    bool forgets_older = false;          // says that frames in files of before are to be forgotten
   };
   result<void> begin_file();
   result<uint64_t> write(std::vector<entry>& round);

@@ -303,6 +303,30 @@ TEST_CASE_METHOD(journal_fixture, "commit: a life that trims its journal beside 
   }
 }
 
+TEST_CASE_METHOD(journal_fixture,
+                 "commit: a deleted log stays forgotten while an old journal holds its frames",
+                 "[persistence][commit][journal]") {
+  settings.journal_bytes_max = 40'000;
+  start(6);
+  round(3);
+  crash();
+  // Recovery is not complete: a log waits to be opened.
+  start(6);
+  service->detach(*logs[5]).value();
+  logs.pop_back();
+  disk.env().remove_tree("data/" + to_string(keys[5])).value();
+  disk.env().sync_directory("data").value();
+  auto with_the_forgotten = journal_files().size();
+  for (int i = 0; i < 100; ++i)
+    round(2);
+  CHECK(journal_files().size() > with_the_forgotten);
+  crash(sim::crash_kind::kill);
+  start(6);
+  CHECK(logs[5]->log_end() == offset{0});
+  service->recovery_complete().value();
+  CHECK(journal_files().empty());
+}
+
 TEST_CASE_METHOD(journal_fixture, "commit: a file that is missing in a life's row is everybody's doubt",
                  "[persistence][commit][journal]") {
   settings.journal_bytes_max = 40'000;
