@@ -11,7 +11,8 @@ sim_disk_options sim_disk_options::draw(random_source& random) {
 }
 
 sim_disk::sim_disk(random_source& random, sim_disk_options options)
-    : random_(random), options_(options), tree_(options.strict_names), faults_(random) {
+    : random_(random), options_(options), tree_(options.strict_names, options.stale_sectors),
+      faults_(random) {
   lives_.push_back(std::make_unique<sim_env>(*this));
 }
 

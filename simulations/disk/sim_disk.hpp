@@ -27,6 +27,7 @@ namespace pessoa::sim {
 
 struct sim_disk_options {
   bool strict_names = true;             // sim_tree.hpp
+  bool stale_sectors = false;           // sim_file.hpp
   uint64_t capacity_bytes = 1ull << 40; // writes beyond it fail with ec::disk_full
   persistence::leveldb_care leveldb_care = persistence::leveldb_care::ours;
   // Chance in percent that a power cut loses nothing at all: all of it had just been written back.

@@ -24,6 +24,10 @@ void sim_file::write(uint64_t position, byte_view data) {
 
 void sim_file::truncate(uint64_t size) {
   if (size == now_.size()) return;
+  if (size < durable_.size()) {
+    stale_.assign(durable_.begin() + static_cast<ptrdiff_t>(size), durable_.end());
+    stale_from_ = size;
+  }
   auto touched_from = std::min<uint64_t>(size, now_.size());
   pending_.push_back({false, size, 0, 0, touched_from, UINT64_MAX});
   pending_from_ = std::min(pending_from_, touched_from);
@@ -75,9 +79,12 @@ void sim_file::fail_sync(random_source& random) {
   pending_from_ = UINT64_MAX;
 }
 
-bool sim_file::lose_power(random_source& random, bool keep_everything) {
-  enum : uint64_t { keep_all, keep_none, prefix, torn_prefix, subset, damaged, length_only, kinds };
+bool sim_file::lose_power(random_source& random, bool keep_everything, bool stale_sectors) {
+  enum : uint64_t { keep_all, keep_none, prefix, torn_prefix, subset, damaged, length_only, kinds, sectors };
   uint64_t kind = keep_everything || pending_.empty() ? uint64_t{keep_all} : random.below(kinds);
+  if (stale_sectors && kind != keep_all && random.below(4) != 0) kind = sectors;
+  auto new_from = durable_.size();
+  std::map<uint64_t, bool> arrived; // which sectors
   uint64_t unit = random.below(2) == 0 ? 512 : 4096;
   auto keep = kind == prefix || kind == torn_prefix ? random.below(pending_.size() + 1) : pending_.size();
   uint64_t longest = now_.size();
@@ -104,6 +111,9 @@ bool sim_file::lose_power(random_source& random, bool keep_everything) {
       break;
     case damaged:
       settle_damaged(op, random, unit);
+      break;
+    case sectors:
+      settle_sectors(op, random, new_from, arrived);
       break;
     default:
       break;
@@ -137,6 +147,29 @@ void sim_file::settle_damaged(const operation& op, random_source& random, uint64
       for (auto i = op.position + from; i < op.position + to; ++i)
         durable_[i] = fate == 4 ? 0 : static_cast<uint8_t>(random.next());
     }
+    from = to;
+  }
+}
+
+// Each sector that is new to the file arrives, or shows what was there before the last truncation.
+void sim_file::settle_sectors(const operation& op, random_source& random, uint64_t new_from,
+                              std::map<uint64_t, bool>& arrived) {
+  constexpr uint64_t unit = 512;
+  if (!op.is_write) {
+    settle(op);
+    return;
+  }
+  size_t from = 0;
+  while (from < op.size) {
+    auto begin = op.position + from;
+    auto sector = begin / unit;
+    auto to = static_cast<size_t>(std::min<uint64_t>(op.size, from + unit - begin % unit));
+    settle_part(op, from, to);
+    if (sector * unit >= new_from && arrived.count(sector) == 0) arrived[sector] = random.below(2) == 0;
+    if (auto fate = arrived.find(sector); fate != arrived.end() && !fate->second)
+      for (auto i = begin; i < op.position + to; ++i)
+        durable_[i] =
+            i >= stale_from_ && i - stale_from_ < stale_.size() ? stale_[i - stale_from_] : uint8_t{0};
     from = to;
   }
 }

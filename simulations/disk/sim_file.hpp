@@ -4,12 +4,16 @@
 // of many bad ways, drawn from the seed, and touches no byte outside the pending ranges (a settled byte is
 // safe). Each call costs the bytes it moves, never the size of the file. It knows nothing of names
 // (sim_tree.hpp) or faults (fault_plan.hpp).
+//
+// A file system that makes a file longer before its data has arrived may show what lay in those blocks before: here, what
+// the file's last truncation took from the platter.
 #pragma once
 
 #include "schema/bytes.hpp"
 #include "schema/seams/random.hpp"
 
 #include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -30,8 +34,9 @@ public:
   // reached the platter. They stay readable until the next power cut, and a later sync finds nothing to do.
   void fail_sync(random_source& random);
   // Settles everything pending, whole if the cut is a lucky one (what a failed sync dropped is gone all the
-  // same). Returns whether anything was lost or damaged.
-  bool lose_power(random_source& random, bool keep_everything);
+  // same). With `stale_sectors` new sectors may show what was there before the last truncation. Returns whether anything
+  // was lost or damaged.
+  bool lose_power(random_source& random, bool keep_everything, bool stale_sectors = false);
 
   // Leading bytes that read the same after any power cut that could happen now.
   [[nodiscard]] uint64_t durable_prefix() const;
@@ -54,6 +59,8 @@ private:
   void settle_and_heal(const operation& op);
   void settle_part(const operation& op, size_t from, size_t to);
   void settle_damaged(const operation& op, random_source& random, uint64_t unit);
+  void settle_sectors(const operation& op, random_source& random, uint64_t new_from,
+                      std::map<uint64_t, bool>& arrived);
   void add_lost(range gone);
   void remove_lost(range healed);
 
@@ -62,6 +69,8 @@ private:
   std::vector<uint8_t> data_;    // bytes of the pending writes, back to back
   std::vector<operation> pending_;
   uint64_t pending_from_ = UINT64_MAX; // smallest touched_from
+  std::vector<uint8_t> stale_;         // what the last truncation took from the platter,
+  uint64_t stale_from_ = 0;            // and from where on
   std::vector<range> lost_;            // dropped by a failed sync, in order of arrival
 };
 

@@ -143,7 +143,8 @@ bool sim_tree::lose_power(random_source& random, bool keep_everything) {
 bool sim_tree::lose_data(const node_ptr& node, random_source& random, bool keep_everything) {
   node->open_handles = 0;
   node->linked = true;
-  if (!node->is_directory) return node->file.has_pending() && node->file.lose_power(random, keep_everything);
+  if (!node->is_directory)
+    return node->file.has_pending() && node->file.lose_power(random, keep_everything, stale_sectors_);
   node->now = node->durable;
   bool lost = false;
   for (auto& [name, child] : node->now)

@@ -27,7 +27,8 @@ using node_ptr = std::shared_ptr<sim_node>;
 
 class sim_tree {
 public:
-  explicit sim_tree(bool strict) : strict_(strict), root_(std::make_shared<sim_node>()) {
+  explicit sim_tree(bool strict, bool stale_sectors = false)
+      : strict_(strict), stale_sectors_(stale_sectors), root_(std::make_shared<sim_node>()) {
     root_->is_directory = true;
   }
 
@@ -68,6 +69,7 @@ private:
   bool lose_data(const node_ptr& node, random_source& random, bool keep_everything);
 
   bool strict_;
+  bool stale_sectors_; // sim_file.hpp
   node_ptr root_;
   std::vector<operation> pending_; // of all directories, in order
 };
