@@ -167,6 +167,7 @@ private:
   result<uint64_t> seek(const spot& at, offset wanted) const; // position of the frame that holds it
 
   // -- cutting (segmented_log_cut.cpp) ---
+  static result<void> wipe_and_cut(random_file& file, uint64_t from, uint64_t size);
   result<void> cut_files(offset to);
   result<void> keep_producers_of(offset start);
   result<void> remove_leftovers();

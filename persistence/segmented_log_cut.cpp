@@ -15,6 +15,17 @@ result<void> segmented_log::save_state(const log_state& state) {
   return replace_file(env_, directory_ + "/state", state.encode());
 }
 
+// A file system that makes a file longer before its data has arrived may show what lay in those blocks before: what is cut
+// here, in the place of the next frame, and after the same frame as then. So it is made no frame before it goes; what
+// follows it does not fit to anything else.
+result<void> segmented_log::wipe_and_cut(random_file& file, uint64_t from, uint64_t size) {
+  if (PESSOA_PLANT("cut_without_wiping")) return file.truncate(from);
+  constexpr std::array<uint8_t, frame_header_size> zeros{};
+  PESSOA_CHECK(file.write_at(from, byte_view{zeros}.first(std::min<uint64_t>(zeros.size(), size - from))));
+  PESSOA_CHECK(file.sync());
+  return file.truncate(from);
+}
+
 // -- truncate ---
 
 result<void> segmented_log::truncate(offset to) {

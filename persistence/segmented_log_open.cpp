@@ -97,8 +97,8 @@ result<void> segmented_log::sync_recovered() {
   auto& active = *runs_.back().file;
   // The mark is written only after a sync of file and names: where it stands at the end, the file needs none. The names
   // of the small files may be newer.
-  if ((!touched_ || PESSOA_PLANT("forget_the_cut")) && synced_end_ == log_end_ && epochs_saved_
-      && !state_.truncating && active.index().durable_mark() == log_end_)
+  if (!touched_ && synced_end_ == log_end_ && epochs_saved_ && !state_.truncating
+      && active.index().durable_mark() == log_end_)
     return env_.sync_directory(directory_);
   PESSOA_TRY(auto file, active.file());
   if (!PESSOA_PLANT("recovered_log_not_synced")) {

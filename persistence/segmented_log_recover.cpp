@@ -307,7 +307,7 @@ result<void> segmented_log::settle(scan found, uint64_t file_size, const journal
   PESSOA_TRY(auto file, active.file->file());
   if (found.end.position < file_size) {
     PESSOA_PROBE("torn_tail_cut");
-    PESSOA_CHECK(file->truncate(found.end.position));
+    PESSOA_CHECK(wipe_and_cut(*file, found.end.position, file_size));
     report.torn_bytes_cut = file_size - found.end.position;
     touched_ = true;
   } else if (state_.truncating) {

@@ -179,7 +179,8 @@ result<void> segmented_log::undo(const mark& before) {
   PESSOA_CHECK(drop_snapshots_above(before.log_end));
   PESSOA_CHECK(env_.sync_directory(directory_));
   PESSOA_TRY(auto file, active.file->file());
-  PESSOA_CHECK(file->truncate(before.facts.size));
+  PESSOA_TRY(auto size, file->size());
+  if (size > before.facts.size) PESSOA_CHECK(wipe_and_cut(*file, before.facts.size, size));
   // It will be answered "nothing was done", so no crash may bring it back.
   PESSOA_CHECK(file->sync());
   tail_ = before.at;
