@@ -123,11 +123,11 @@ result<void> data_directory::begin_writing() {
   PESSOA_CHECK(env_.sync_directory(path_));
   PESSOA_CHECK(remove_leftovers(topics_path()));
   PESSOA_CHECK(remove_leftovers(path_ + "/tables"));
-  PESSOA_CHECK(finish_deletions());
   // What the last life created or deleted may be seen without being durable. It counts from now on, so it
-  // must stay.
-  if (PESSOA_PLANT("deleted_names_not_synced")) return {};
-  return env_.sync_directory(topics_path());
+  // must stay: what is freed now must not come back in part, under the name it had.
+  if (!PESSOA_PLANT("deleted_names_not_synced")) PESSOA_CHECK(env_.sync_directory(topics_path()));
+  PESSOA_CHECK(finish_deletions());
+  return {};
 }
 
 result<void> data_directory::remove_leftovers(const std::string& directory) {

@@ -39,6 +39,8 @@ group_commit::~group_commit() {
 
 result<void> group_commit::open() {
   PESSOA_CHECK(create_directories_durably(env_, directory_));
+  // A file that a kill left removed must not come back after this life has counted it as gone.
+  if (!PESSOA_PLANT("act_on_names_first")) PESSOA_CHECK(env_.sync_directory(directory_));
   if (auto space = env_.space(directory_)) space_ = *space;
   PESSOA_TRY(recovery_, journal_recovery::read(env_, directory_));
   // Eight files: a trim frees an eighth, and waits for an eighth's logs.

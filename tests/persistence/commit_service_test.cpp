@@ -327,6 +327,28 @@ TEST_CASE_METHOD(journal_fixture,
   CHECK(journal_files().empty());
 }
 
+// Storage seed 2074198.
+TEST_CASE_METHOD(journal_fixture, "commit: a journal that a kill left removed does not come back later",
+                 "[persistence][commit][journal]") {
+  for (int i = 0; i < 20; ++i) {
+    start(3);
+    service->recovery_complete().value();
+    round();
+    crash(sim::crash_kind::kill);
+    start(3);
+    disk.faults().inject({.operation = sim::disk_operation::sync_directory,
+                          .fault = sim::disk_fault::power_cut,
+                          .path_contains = "data/journal"});
+    CHECK_FALSE(service->recovery_complete().ok());
+    crash(sim::crash_kind::kill);
+    disk.faults().clear();
+    start(3);
+    auto seen = journal_files();
+    crash();
+    CHECK(journal_files() == seen);
+  }
+}
+
 TEST_CASE_METHOD(journal_fixture, "commit: a file that is missing in a life's row is everybody's doubt",
                  "[persistence][commit][journal]") {
   settings.journal_bytes_max = 40'000;
