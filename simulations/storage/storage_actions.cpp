@@ -7,6 +7,12 @@ namespace pessoa::sim {
 
 using namespace pessoa::persistence;
 
+namespace {
+
+constexpr size_t sector_value = 360; // a batch of one record of that size makes a frame of 512 bytes
+
+} // namespace
+
 std::string storage_world::path(const hosted& log) const { return "data/topics/" + to_string(log.model.key); }
 
 std::string storage_world::name(const hosted& log) const {
@@ -26,12 +32,17 @@ void storage_world::start_first() {
 
 void storage_world::restart() {
   for (int attempt = 0; attempt < 4; ++attempt) {
+    bool restless = manner == habit::restless;
     bool cut = with_cuts_in_recovery && attempt < 3 && random.below(2) == 0;
-    if (cut) disk.faults().cut_power_at(1 + random.below(60));
+    if (cut) disk.faults().cut_power_at(1 + random.below(restless ? 20 + 20 * logs.size() : 60));
+    // What the last life could not write for want of room is still to be written.
+    if (manner == habit::full_starts && habits.below(3) != 0)
+      disk.set_capacity(disk.bytes_used() + habits.below(100'000));
     bool started = try_start();
     disk.faults().clear();
     if (started && !disk.is_cut()) {
-      if (attempt < 3 && random.below(4) == 0) { // what a start promised holds without another write
+      if (attempt < 3
+          && random.below(restless ? 2 : 4) == 0) { // what a start promised holds without another write
         die(random.below(2) == 0 ? crash_kind::kill : crash_kind::power);
         continue;
       }
@@ -41,6 +52,7 @@ void storage_world::restart() {
     ++outcome.crashes_in_recovery;
     die(random.below(3) == 0 ? crash_kind::kill : crash_kind::power);
   }
+  disk.set_capacity(no_limit);
   if (!try_start()) fail("a_start_succeeds", "it did not, on a disk without faults");
 }
 
@@ -67,23 +79,47 @@ bool storage_world::try_start() {
       log.model.forget();
       continue;
     }
-    if (!open(log, clean)) return false;
     log.model.deletion_in_doubt = false;
-    log.model.epoch = log.model.epoch + 1;
+    if (!open(log, clean)) return false;
   }
-  return service->recovery_complete().ok();
+  // As a node does it: what the journal holds stays while a log could not take it.
+  return !all_are_open() || service->recovery_complete().ok();
 }
 
 bool storage_world::open(hosted& log, bool clean) {
+  auto faults_before = disk.faults().faults();
   recovery_report report;
   auto opened = partition_log::open(disk.env(), path(log), log.model.key, log_options, clean,
                                     service->recovered(log.model.key), report);
   if (disk.is_cut()) return false;
-  if (!opened.ok()) fail("a_log_opens", name(log) + ": " + to_string(opened.error()));
+  if (!opened.ok()) {
+    bool full = opened.error().code == ec::disk_full && disk.capacity() < no_limit;
+    if (!full && disk.faults().faults() == faults_before)
+      fail("a_log_opens", name(log) + ": " + to_string(opened.error()));
+    // It is owed all the same, and opened again when there may be room: in this life, or in the next.
+    service->recovered_in_vain(log.model.key);
+    log.waits = true;
+    ++outcome.waits;
+    // As after a start that succeeds: nothing claims what was written anew.
+    auto& model = log.model;
+    model.last_commit = std::min(model.last_commit, report.written_again_from.value_or(model.last_commit));
+    return true;
+  }
   if (report.loss) fail("no_loss_without_damage", name(log) + ": " + *report.loss);
+  log.waits = false;
   log.log = std::move(*opened);
   check_recovered(log, report);
+  log.model.epoch = log.model.epoch + 1;
   return true;
+}
+
+bool storage_world::all_are_open() const {
+  return std::none_of(logs.begin(), logs.end(), [](auto& log) { return log.waits; });
+}
+
+// In the middle of a life. What a failed attempt has left behind was no clean stop.
+void storage_world::open_again(hosted& log) {
+  if (open(log, false) && all_are_open()) (void)service->recovery_complete();
 }
 
 void storage_world::create(hosted& log) {
@@ -123,6 +159,10 @@ void storage_world::commit(hosted& log) {
     batch_builder builder;
     auto records = static_cast<int32_t>(1 + random.below(4));
     std::string value(1 + random.below(300), 'a');
+    if (manner == habit::equal_batches) {
+      records = 1;
+      value.resize(sector_value);
+    }
     for (auto& c : value)
       c = static_cast<char>(random.next());
     for (int32_t r = 0; r < records; ++r)

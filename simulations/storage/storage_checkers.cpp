@@ -11,6 +11,7 @@ const std::vector<std::pair<std::string, std::string>>& storage_checkers() {
       {"a_damaged_log_opens", "a log with a flipped bit opens, for what can be read of it"},
       {"a_failed_log_takes_no_writes", "after its first failed write or sync a log takes no other"},
       {"a_failed_write_ends_the_log", "a commit that fails for anything but room ends the log"},
+      {"a_loss_stays_reported", "what a start has reported missing, the next start reports, too"},
       {"a_log_is_there", "a log of which something was acknowledged is there after a start"},
       {"a_log_opens", "on a disk without damage each log opens"},
       {"a_refused_batch_is_not_there", "what a full disk refused is not in the log, now or later"},

@@ -207,8 +207,17 @@ std::optional<uint64_t> storage_world::header_at(hosted& log, const std::string&
   return walked.ok() ? found : std::nullopt;
 }
 
-// One bit rots while the process is down: what is served is right, and what is missing is reported.
-void storage_world::check_flipped() {
+// What is known of the bit, and of the starts since.
+struct storage_world::flipped {
+  std::string file;
+  size_t owner; // which log's file; logs.size() for the journal
+  uint64_t bit;
+  offset hit;             // the batch whose frame it is in; -1 without one
+  std::vector<bool> lost; // logs of which the start before has reported a loss
+  bool mended = false;    // what was damaged may have been written anew
+};
+
+std::optional<storage_world::flipped> storage_world::flip_something() {
   auto& env = disk.env();
   std::vector<std::pair<std::string, size_t>> files; // and whose: logs.size() for the journal
   auto add = [&](const std::string& folder, size_t owner) {
@@ -219,7 +228,7 @@ void storage_world::check_flipped() {
   for (size_t i = 0; i < logs.size(); ++i)
     add(path(logs[i]), i);
   add("data/journal", logs.size());
-  if (files.empty()) return;
+  if (files.empty()) return std::nullopt;
   // Segments twice as often as the rest.
   auto is_segment = [](const auto& f) {
     return f.first.size() > 4 && f.first.substr(f.first.size() - 4) == ".log";
@@ -229,7 +238,7 @@ void storage_world::check_flipped() {
   bool in_segment = segments > 0 && random.below(3) != 0;
   auto& [file, owner] = files[in_segment ? random.below(segments) : random.below(files.size())];
   auto size = whole(env, file).size();
-  if (size == 0) return;
+  if (size == 0) return std::nullopt;
   auto bit = random.below(size * 8);
   // Half of the time within a frame's header: it is small, and everything hangs on it.
   if (auto header = in_segment && random.below(2) == 0 ? header_at(logs[owner], file, bit / 8) : std::nullopt)
@@ -237,49 +246,91 @@ void storage_world::check_flipped() {
   auto hit = owner < logs.size() ? frame_at(logs[owner], file, bit / 8) : offset{-1};
   disk.flip_bit(file, bit);
   ++outcome.flips;
+  return flipped{file, owner, bit, hit, std::vector<bool>(logs.size())};
+}
+
+// One bit rots while the process is down: what is served is right, and what is missing is reported, by each start anew.
+void storage_world::check_flipped() {
+  auto flip = flip_something();
+  if (!flip) return;
+  if (habits.below(4) == 0) { // a start that does not come to its end
+    disk.faults().cut_power_at(1 + habits.below(60));
+    bool whole = start_flipped(*flip);
+    disk.faults().clear();
+    if (!whole) ++outcome.crashes_in_recovery;
+    // What told of a loss may have been in memory alone: after a power cut the next start need not say the same.
+    auto kind = habits.below(2) == 0 ? crash_kind::kill : crash_kind::power;
+    if (!whole || kind == crash_kind::power) flip->lost.assign(logs.size(), false);
+    flip->mended = flip->mended || !whole;
+    die(kind);
+  }
+  start_flipped(*flip);
+  die(crash_kind::kill);
+  start_flipped(*flip);
+}
+
+// False when the power went.
+bool storage_world::start_flipped(flipped& flip) {
+  auto& env = disk.env();
   pool = std::make_unique<stepped_pool>(schedule);
-  directory = data_directory::open(env, "data").value();
+  auto found = data_directory::open(env, "data");
+  if (!found.ok() && disk.is_cut()) return false;
+  directory = std::move(found).value();
   bool clean = directory->was_clean_stop();
-  directory->begin_writing().value();
+  auto begun = directory->begin_writing();
+  if (disk.is_cut()) return false;
+  begun.value();
   auto made = commit_service::open(env, directory->journal_path(), *pool, time, settings);
+  if (disk.is_cut()) return false;
   if (!made.ok()) fail("a_damaged_journal_does_not_stop_a_start", to_string(made.error()));
   service = std::move(*made);
+  bool complete = true;
   for (size_t i = 0; i < logs.size(); ++i) {
     auto& log = logs[i];
     if (!env.exists(path(log))) continue;
     recovery_report report;
     auto opened = partition_log::open(env, path(log), log.model.key, log_options, clean,
                                       service->recovered(log.model.key), report);
+    if (disk.is_cut()) return false;
     if (!opened.ok()) fail("a_damaged_log_opens", name(log) + ": " + to_string(opened.error()));
     bool reported = report.loss.has_value();
-    if (reported && owner != i && owner != logs.size()) fail("no_loss_without_damage", *report.loss);
+    complete = complete && !reported;
+    bool concerned = flip.owner == i || flip.owner == logs.size();
+    if (reported && !concerned) fail("no_loss_without_damage", *report.loss);
+    if (flip.lost[i] && !reported)
+      fail("a_loss_stays_reported", name(log) + " had lost something after a flip in " + flip.file
+                                        + ", and the next start says nothing of it");
+    flip.lost[i] = reported;
+    flip.mended = flip.mended || (flip.owner == i && report.frames_from_journal > 0);
     auto end = (*opened)->log_end();
-    if (end > log.model.end()) fail("nothing_invented", name(log) + " after a flip in " + file);
+    if (end > log.model.end()) fail("nothing_invented", name(log) + " after a flip in " + flip.file);
     for (auto& batch : log.model.batches) {
       if (batch.base < (*opened)->log_start() || batch.next > end) continue;
       auto got = (*opened)->read(batch.base, end, 1);
+      if (disk.is_cut()) return false;
       if (!got.ok() && got.error().code != ec::corrupt_data)
         fail("damage_has_its_error", to_string(got.error()));
-      if (got.ok() && owner == i && batch.base == hit && report.frames_from_journal == 0)
-        fail("damage_is_noticed", name(log) + " serves offset " + std::to_string(hit.value())
-                                      + " although bit " + std::to_string(bit) + " of " + file
+      if (got.ok() && flip.owner == i && batch.base == flip.hit && !flip.mended)
+        fail("damage_is_noticed", name(log) + " serves offset " + std::to_string(flip.hit.value())
+                                      + " although bit " + std::to_string(flip.bit) + " of " + flip.file
                                       + ", in its frame, was flipped");
       if (!got.ok())
         reported = true;
       else if (!same_bytes(got->data, batch.data))
         fail("no_damaged_byte_is_served",
-             name(log) + " at " + std::to_string(batch.base.value()) + " after a flip in " + file);
+             name(log) + " at " + std::to_string(batch.base.value()) + " after a flip in " + flip.file);
     }
     outcome.losses_reported += reported;
     // A rotten last commit may look like one that was never finished: nothing after it says that it was
     // durable.
-    auto must = owner == i || owner == logs.size() ? std::min(log.model.acked_end, log.model.last_commit)
-                                                   : log.model.acked_end;
+    auto must = concerned ? std::min(log.model.acked_end, log.model.last_commit) : log.model.acked_end;
     if (!reported && end < must)
       fail("what_is_missing_is_reported",
            name(log) + " ends at " + std::to_string(end.value()) + ", acknowledged was "
-               + std::to_string(log.model.acked_end.value()) + ", after a flip in " + file);
+               + std::to_string(log.model.acked_end.value()) + ", after a flip in " + flip.file);
   }
+  // What the journal holds stays while a log lacks something: the loss may be seen by it alone.
+  return !complete || service->recovery_complete().ok();
 }
 
 } // namespace pessoa::sim

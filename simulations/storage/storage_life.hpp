@@ -28,8 +28,17 @@ private:
   instant now_{};
 };
 
+// What a directory's lives are like. Most have none of it: each makes something frequent that is rare otherwise.
+enum class habit : uint8_t {
+  none,
+  restless,      // many short lives that end inside a change, most by a kill; crashes within starts
+  full_starts,   // syncs fail, processes are killed, and starts find little room
+  equal_batches, // all frames have the size of a sector, and new sectors may show what was there before
+};
+
 struct storage_world {
-  static constexpr int64_t producers_max = 3; // ids from 0
+  static constexpr int64_t producers_max = 3;      // ids from 0
+  static constexpr uint64_t no_limit = 1ull << 40; // of the disk's bytes
 
   explicit storage_world(uint64_t seed);
   ~storage_world() {
@@ -42,11 +51,15 @@ struct storage_world {
     std::shared_ptr<persistence::partition_log> log;
     bool busy = false;        // a commit is in flight
     bool open_failed = false; // until the next start
+    bool waits = false;       // there was no room to open it
   };
 
   // -- storage_world.cpp ---
   bool live();
+  bool live_restlessly();
   void act();
+  void cut_something(hosted& log);
+  [[nodiscard]] crash_kind draw_crash();
   void die(crash_kind kind);
   void end_life();
   bool stop_cleanly();
@@ -58,6 +71,8 @@ struct storage_world {
   void restart();
   bool try_start();
   bool open(hosted& log, bool clean);
+  void open_again(hosted& log);
+  [[nodiscard]] bool all_are_open() const;
   void create(hosted& log);
   void commit(hosted& log);
   void answered(hosted& log, const std::vector<model_batch>& sent, persistence::commit_outcome done,
@@ -74,6 +89,9 @@ struct storage_world {
   void check_producers(hosted& log);
   void read_back(hosted& log, bool to_the_end);
   void check_flipped();
+  struct flipped;
+  std::optional<flipped> flip_something();
+  bool start_flipped(flipped& flip);
   std::optional<uint64_t> header_at(hosted& log, const std::string& file, uint64_t byte);
   offset frame_at(hosted& log, const std::string& file, uint64_t byte);
 
@@ -81,6 +99,9 @@ struct storage_world {
   seeded_random random;      // what is asked for
   seeded_random disk_random; // what the disk does
   seeded_random schedule;    // when jobs and answers run
+  // Apart from all else, so that a directory without a habit is what it would be without any.
+  seeded_random habits;
+  habit manner;
   sim_disk disk;
   stepped_clock time;
   persistence::commit_settings settings;

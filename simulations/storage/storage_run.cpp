@@ -25,6 +25,7 @@ void add(outcome& to, const storage_outcome& one) {
   count(to.faults, "restart", one.clean_stops);
   count(to.faults, "crash_in_recovery", one.crashes_in_recovery);
   count(to.faults, "full_disk", one.refused);
+  count(to.faults, "full_start", one.waits);
   count(to.faults, "failed_commit", one.failed);
   count(to.faults, "rot", one.flips);
 }

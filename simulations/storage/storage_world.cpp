@@ -4,6 +4,23 @@
 
 namespace pessoa::sim {
 
+namespace {
+
+habit draw_habit(random_source& random) {
+  auto drawn = random.below(8);
+  if (drawn < 2) return habit::restless;
+  if (drawn == 2) return habit::full_starts;
+  return drawn == 3 ? habit::equal_batches : habit::none;
+}
+
+sim_disk_options draw_disk(random_source& random, habit manner) {
+  auto options = sim_disk_options::draw(random);
+  options.stale_sectors = manner == habit::equal_batches;
+  return options;
+}
+
+} // namespace
+
 storage_outcome run_storage_seed(uint64_t seed) {
   storage_world world{seed};
   try {
@@ -19,7 +36,8 @@ storage_outcome run_storage_seed(uint64_t seed) {
 
 storage_world::storage_world(uint64_t seed)
     : random(seed), disk_random(seed ^ 0x6469736bull), schedule(seed ^ 0x7363686564ull),
-      disk(disk_random, sim_disk_options::draw(disk_random)) {
+      habits(seed ^ 0x6861626974ull), manner(draw_habit(habits)),
+      disk(disk_random, draw_disk(disk_random, manner)) {
   settings.journal_from_logs = 1 + random.below(5);
   settings.journal_bytes_max = 3000 + random.below(40'000);
   settings.reserve_bytes = 2000;
@@ -33,6 +51,15 @@ storage_world::storage_world(uint64_t seed)
   with_deletions = random.below(2) == 0;
   with_cuts_in_recovery = random.below(2) == 0;
   logs.resize(1 + random.below(6));
+  if (manner == habit::restless) {
+    with_deletions = with_cuts_in_recovery = true;
+    logs.resize(1 + habits.below(3));
+  }
+  if (manner == habit::equal_batches) {
+    logs.resize(1 + habits.below(2));
+    if (habits.below(2) == 0) settings.journal_from_logs = logs.size() + 1; // never
+  }
+  if (manner == habit::full_starts) with_errors = with_full_disk = true;
   for (size_t i = 0; i < logs.size(); ++i)
     logs[i].model.key = {topic_id{draw_uuid(random)}, partition_id{static_cast<int32_t>(i)}};
 }
@@ -49,11 +76,13 @@ void storage_world::note(uint64_t value) {
 void storage_world::run() {
   start_first();
   auto lives = 2 + random.below(4);
+  if (manner == habit::restless) lives = 6 + habits.below(10);
+  if (manner == habit::equal_batches) lives = 6 + habits.below(10);
   for (uint64_t life = 0; life < lives; ++life) {
-    bool clean = live();
-    if (!clean) die(random.below(3) == 0 ? crash_kind::kill : crash_kind::power);
+    bool clean = manner == habit::restless ? live_restlessly() : live();
+    if (!clean) die(draw_crash());
     disk.faults().clear();
-    disk.set_capacity(1ull << 40);
+    disk.set_capacity(no_limit);
     if (with_flip && life + 1 == lives) {
       check_flipped();
       return;
@@ -64,15 +93,21 @@ void storage_world::run() {
 
 // One life: steps until it has lasted long enough, or the power goes. True after a clean stop.
 bool storage_world::live() {
-  auto steps = 20 + random.below(150);
+  bool is_short = manner == habit::equal_batches;
+  auto steps = is_short ? 3 + habits.below(15) : 20 + random.below(150);
   auto end = random.below(4); // how it ends: 0 a clean stop, 1 between two operations, else within one
   if (end >= 2) disk.faults().cut_power_at(1 + random.below(120));
+  if (end >= 1 && manner == habit::equal_batches) // while as much as possible is neither here nor there
+    disk.faults().inject({.operation = disk_operation::sync,
+                          .fault = disk_fault::power_cut,
+                          .nth = 1 + habits.below(4),
+                          .path_contains = ".log"});
   if (with_errors && random.below(2) == 0)
     disk.faults().set_rates({.write_error = static_cast<uint32_t>(random.below(15'000)),
                              .sync_error = static_cast<uint32_t>(random.below(15'000))});
   for (uint64_t i = 0; i < steps && !disk.is_cut(); ++i) {
-    if (with_full_disk && random.below(15) == 0)
-      disk.set_capacity(random.below(2) == 0 ? 1ull << 40 : disk.bytes_used() + random.below(8000));
+    if (with_full_disk && random.below(manner == habit::full_starts ? 60 : 15) == 0)
+      disk.set_capacity(random.below(2) == 0 ? no_limit : disk.bytes_used() + random.below(8000));
     ++outcome.steps;
     time.pass(std::chrono::milliseconds{random.below(400)});
     if (!pool->idle() && random.below(3) != 0)
@@ -84,8 +119,63 @@ bool storage_world::live() {
   return stop_cleanly();
 }
 
+// A few steps, and then, but for clean stops, a change that is cut short soon after it has begun.
+bool storage_world::live_restlessly() {
+  auto steps = 2 + habits.below(25);
+  for (uint64_t i = 0; i < steps; ++i) {
+    ++outcome.steps;
+    if (!pool->idle() && habits.below(4) != 0)
+      pool->step();
+    else
+      act();
+  }
+  if (habits.below(4) == 0) return stop_cleanly();
+  disk.faults().cut_power_at(1 + habits.below(8));
+  for (uint64_t i = 0; i < 20 && !disk.is_cut(); ++i) {
+    auto& log = logs[habits.below(logs.size())];
+    if (log.log && !log.busy && !log.log->failed() && habits.below(2) == 0)
+      cut_something(log);
+    else if (!pool->idle())
+      pool->step();
+    else
+      act();
+  }
+  return false;
+}
+
+void storage_world::cut_something(hosted& log) {
+  switch (habits.below(4)) {
+  case 0:
+    return truncate(log);
+  case 1:
+    return remove(log);
+  default:
+    return remove_before(log);
+  }
+}
+
+crash_kind storage_world::draw_crash() {
+  bool kill = false;
+  switch (manner) {
+  case habit::restless:
+  case habit::full_starts:
+    kill = habits.below(3) != 0;
+    break;
+  case habit::equal_batches:
+    kill = habits.below(6) == 0;
+    break;
+  default:
+    kill = random.below(3) == 0;
+  }
+  return kill ? crash_kind::kill : crash_kind::power;
+}
+
 void storage_world::act() {
   auto& log = logs[random.below(logs.size())];
+  if (log.waits) {
+    if (habits.below(8) == 0) open_again(log);
+    return;
+  }
   if (!log.log) {
     if (!log.open_failed && random.below(2) == 0) create(log);
     return;
@@ -94,7 +184,8 @@ void storage_world::act() {
   auto choice = random.below(100);
   if (choice < 82) return commit(log);
   if (log.log->failed()) return;
-  if (choice < 86) return truncate(log);
+  // A truncated frame that shows again is reported as a loss, and rightly, as long as nobody can tell where it came from.
+  if (choice < 86 && manner != habit::equal_batches) return truncate(log);
   if (choice < 91) return remove_before(log);
   if (choice < 93 && with_deletions) return remove(log);
   if (choice < 95) return log.log->release_files();
@@ -120,7 +211,7 @@ void storage_world::end_life() {
     if (log.busy) ++outcome.dropped;
     log.busy = false;
     log.log.reset();
-    log.open_failed = false;
+    log.open_failed = log.waits = false;
   }
   directory.reset();
   pool.reset();
@@ -136,7 +227,7 @@ bool storage_world::stop_cleanly() {
     if (log.log && log.log->failed()) return false; // nothing that failed ends cleanly
   if (!service->flush().ok()) return false;
   for (auto& log : logs) {
-    if (log.open_failed) return false;
+    if (log.open_failed || log.waits) return false;
     if (!log.log) continue;
     if (!service->detach(*log.log).ok() || !log.log->checkpoint().ok()) return false;
     log.log->release_files();

@@ -24,6 +24,7 @@ struct storage_outcome {
   uint64_t acknowledged = 0, refused = 0, failed = 0, dropped = 0;
   uint64_t power_losses = 0, kills = 0, clean_stops = 0, crashes_in_recovery = 0;
   uint64_t journal_rounds = 0, segments = 0, truncations = 0, removals = 0, deletions = 0;
+  uint64_t waits = 0; // logs that could not be opened for want of room
   uint64_t torn_tails = 0, frames_from_journal = 0, losses_reported = 0, flips = 0;
 };
 

@@ -58,7 +58,8 @@ TEST_CASE("crash: every sync and check that is left out is found within 500 seed
                        "recovered_log_not_synced", "accept_bad_frame_crc", "accept_bad_batch_crc",
                        "cut_below_durable_end", "stale_epoch_file", "skip_state_file", "skip_truncation_sync",
                        "skip_forget", "trust_the_page_cache", "scan_behind_truncation", "snapshot_off_by_one",
-                       "failed_log_goes_on", "forget_removed_producers");
+                       "failed_log_goes_on", "forget_removed_producers", "one_series_of_journals",
+                       "tidy_up_after_loss", "trust_a_full_disk");
   planted bug{name};
   uint64_t seed = 1;
   while (seed <= plant_seeds_max && run_storage_seed(seed).ok)
