@@ -34,7 +34,10 @@ void storage_world::restart() {
   for (int attempt = 0; attempt < 4; ++attempt) {
     bool restless = manner == habit::restless;
     bool cut = with_cuts_in_recovery && attempt < 3 && random.below(2) == 0;
-    if (cut) disk.faults().cut_power_at(1 + random.below(restless ? 20 + 20 * logs.size() : 60));
+    if (cut && restless && habits.below(2) == 0)
+      cut_at_names(1 + 4 * logs.size());
+    else if (cut)
+      disk.faults().cut_power_at(1 + random.below(restless ? 20 + 20 * logs.size() : 60));
     // What the last life could not write for want of room is still to be written.
     if (manner == habit::full_starts && habits.below(3) != 0)
       disk.set_capacity(disk.bytes_used() + habits.below(100'000));

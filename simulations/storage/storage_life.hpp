@@ -59,6 +59,7 @@ struct storage_world {
   bool live_restlessly();
   void act();
   void cut_something(hosted& log);
+  void cut_at_names(uint64_t nth_max);
   [[nodiscard]] crash_kind draw_crash();
   void die(crash_kind kind);
   void end_life();

@@ -130,7 +130,10 @@ bool storage_world::live_restlessly() {
       act();
   }
   if (habits.below(4) == 0) return stop_cleanly();
-  disk.faults().cut_power_at(1 + habits.below(8));
+  if (habits.below(2) == 0)
+    cut_at_names(3);
+  else
+    disk.faults().cut_power_at(1 + habits.below(8));
   for (uint64_t i = 0; i < 20 && !disk.is_cut(); ++i) {
     auto& log = logs[habits.below(logs.size())];
     if (log.log && !log.busy && !log.log->failed() && habits.below(2) == 0)
@@ -143,14 +146,22 @@ bool storage_world::live_restlessly() {
   return false;
 }
 
+// In the sync of a directory of logs: what was made, renamed and removed is neither here nor there.
+void storage_world::cut_at_names(uint64_t nth_max) {
+  disk.faults().inject({.operation = disk_operation::sync_directory,
+                        .fault = disk_fault::power_cut,
+                        .nth = 1 + habits.below(nth_max),
+                        .path_contains = "data/topics"});
+}
+
 void storage_world::cut_something(hosted& log) {
-  switch (habits.below(4)) {
+  switch (habits.below(6)) {
   case 0:
-    return truncate(log);
-  case 1:
     return remove(log);
-  default:
+  case 1:
     return remove_before(log);
+  default:
+    return truncate(log);
   }
 }
 
