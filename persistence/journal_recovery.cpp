@@ -148,8 +148,7 @@ result<void> journal_recovery::read_file(uint64_t number, std::optional<uint64_t
       PESSOA_TRY(auto data, in.at(at + journal_record_header_size, length, claims_chunk));
       auto frames = frames_in(data, record.key, record);
       if (data.size() != length || !frames) return false;
-      accept(record, number, at);
-      newest_bytes_ = at + record.length;
+      accept(record, number, at); // not into newest_bytes_: that it can be read does not make it durable
     }
     open_round.clear();
     return true;

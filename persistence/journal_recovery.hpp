@@ -30,7 +30,8 @@ public:
   [[nodiscard]] bool empty() const { return numbers_.empty(); }
   // For the first file of this life.
   [[nodiscard]] uint64_t next_number() const { return next_number_; }
-  [[nodiscard]] uint64_t newest_bytes() const { return newest_bytes_; } // of the newest file that count
+  // Of the newest file, as far as something says that they are durable.
+  [[nodiscard]] uint64_t newest_bytes() const { return newest_bytes_; }
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   // The files are no longer needed: removes them.
   result<void> remove();

@@ -327,6 +327,29 @@ TEST_CASE_METHOD(journal_fixture,
   CHECK(journal_files().empty());
 }
 
+// Storage seed 8536 with full_disk_never_ends.
+TEST_CASE_METHOD(journal_fixture, "commit: what is read of an old journal is not vouched for as durable",
+                 "[persistence][commit][journal]") {
+  for (int i = 0; i < 15; ++i) {
+    start(3);
+    round();
+    disk.faults().inject({.operation = sim::disk_operation::sync,
+                          .fault = sim::disk_fault::power_cut,
+                          .path_contains = ".journal"});
+    for (size_t log = 0; log < logs.size(); ++log)
+      commit(log);
+    pool.run();
+    crash(sim::crash_kind::kill);
+    disk.faults().clear();
+    start(3); // the old files stay: recovery is not complete
+    round();
+    crash();
+    start(3); // without a loss
+    service->recovery_complete().value();
+    crash();
+  }
+}
+
 // Storage seed 2074198.
 TEST_CASE_METHOD(journal_fixture, "commit: a journal that a kill left removed does not come back later",
                  "[persistence][commit][journal]") {
