@@ -133,7 +133,7 @@ void broker_state::opened(log_opened& message) {
       env_->log->fail("broker", to_string(message.key) + " cannot be opened: " + to_string(*entry.failure));
     }
   } else {
-    if (entry.failure) reopened(message.key, entry);
+    if (entry.failure) reopened(message.key, entry, message.report.loss.has_value());
     auto box = std::make_shared<std::unique_ptr<persistence::partition_log>>(std::move(*message.log));
     auto config = topic != nullptr ? topic->settings : topic_config{};
     entry.replica = self->spawn(replica, env_, broker_actor{self}, std::move(box), config);
@@ -150,13 +150,13 @@ void broker_state::opened(log_opened& message) {
   check_ready();
 }
 
-void broker_state::reopened(const partition_key& key, hosted& entry) {
+void broker_state::reopened(const partition_key& key, hosted& entry, bool lost) {
   PESSOA_PROBE("log_opened_late");
   entry.failure.reset();
   env_->counters->replicas_offline.fetch_sub(1, std::memory_order_relaxed);
   env_->log->info("broker", to_string(key) + " is open now");
-  // The start kept the old journal for this log's sake.
-  if (stopping_ || opening_ > 0 || !to_open_.empty()) return;
+  // The start kept the old journal for this log's sake; a loss may be seen by nothing else, and must be seen again.
+  if (lost || stopping_ || opening_ > 0 || !to_open_.empty()) return;
   for (auto& each : hosted_)
     if (each.second.failure) return;
   env_->reads->post([env = env_] {

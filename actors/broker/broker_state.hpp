@@ -64,7 +64,7 @@ private:
     return entry.failure && entry.failure->code == ec::disk_full && entry.replica == nullptr && !entry.opening
            && !entry.removing && !entry.ending;
   }
-  void reopened(const partition_key& key, hosted& entry);
+  void reopened(const partition_key& key, hosted& entry, bool lost);
   void remove(const partition_key& key, hosted& entry);
   void stop_replica(const partition_key& key, hosted& entry, bool remove);
   void remove_deleted_leftovers();

@@ -302,7 +302,8 @@ void engine::follow(const std::string& topic) {
 
 void engine::follow_to_write(const std::string& topic) {
   if (cache_.topic(topic) != nullptr) return follow(topic);
-  if (!PESSOA_PLANT("old_word_on_a_topic")) cache_.forget_missing(topic); // what is asked now is answered anew
+  if (!PESSOA_PLANT("old_word_on_a_topic"))
+    cache_.forget_missing(topic); // what is asked now is answered anew
   followed_.insert(topic);
   if (to_create_.insert(topic).second) refresh(true);
 }

@@ -122,15 +122,15 @@ std::string to_toml(const scenario& what) {
   if (what.directories > 0)
     return fmt::format("title = \"{}\"\nworkload = {{ directories = {}, first_directory = {} }}\n",
                        what.title, what.directories, what.first_directory);
-  auto out =
-      fmt::format("title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
-                  "workload = {{ writers = {}, plain_writers = {}, readers = {}, administrators = {}, "
-                  "churning_topics = {}, resizers = {}, removers = {}, "
-                  "kafka_writers = {}, kafka_readers = {}, hostile = {} }}\n"
-                  "draw = {{ node = {}, topics = {}, clients = {} }}\n",
-                  what.title, what.seconds, what.topics, what.partitions, what.writers, what.plain_writers,
-                  what.readers, what.administrators, what.churning_topics, what.resizers, what.removers,
-                  what.kafka_writers, what.kafka_readers, what.hostile, what.draw_node, what.draw_topics, what.draw_clients);
+  auto out = fmt::format("title = \"{}\"\ncluster = {{ seconds = {}, topics = {}, partitions = {} }}\n"
+                         "workload = {{ writers = {}, plain_writers = {}, readers = {}, administrators = {}, "
+                         "churning_topics = {}, resizers = {}, removers = {}, "
+                         "kafka_writers = {}, kafka_readers = {}, hostile = {} }}\n"
+                         "draw = {{ node = {}, topics = {}, clients = {} }}\n",
+                         what.title, what.seconds, what.topics, what.partitions, what.writers,
+                         what.plain_writers, what.readers, what.administrators, what.churning_topics,
+                         what.resizers, what.removers, what.kafka_writers, what.kafka_readers, what.hostile,
+                         what.draw_node, what.draw_topics, what.draw_clients);
   out += table_of("node", what.node) + table_of("topic", what.topic) + table_of("client", what.client);
   out += fmt::format("final_crash = {}\nfault = [\n", what.final_crash);
   for (auto& choice : what.faults)

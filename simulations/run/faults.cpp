@@ -179,8 +179,8 @@ void faults::arrange_processes(const scenario& what) {
     repeat(*random, "client_pause", 6, [this, random] {
       auto& programs = world_.programs();
       if (programs.empty()) return false;
-      programs[random->below(programs.size())]->pause_until(
-          world_.now() + between(*random, 50, 4000) * millisecond);
+      programs[random->below(programs.size())]->pause_until(world_.now()
+                                                            + between(*random, 50, 4000) * millisecond);
       return true;
     });
   if (auto* random = on(what, "slow_cpu"))
@@ -269,7 +269,8 @@ void faults::arrange_disks(const scenario& what) {
       }
       if (provoke) provoke();
       // Now and then for so long that it shows whether anything is still written, more often where there would be room.
-      auto span = random->below(room == 0 ? 2 : 4) == 0 ? between(*random, 9000, 15'000) : between(*random, 200, 4000);
+      auto span = random->below(room == 0 ? 2 : 4) == 0 ? between(*random, 9000, 15'000)
+                                                        : between(*random, 200, 4000);
       world_.time().after(span * millisecond,
                           [&node] { node.disk().set_capacity(sim_disk_options{}.capacity_bytes); });
       return true;

@@ -127,7 +127,10 @@ void administrator::reconfigure(const std::string& name) {
     past_.may_shrink(name);
   }
   auto drawn = random().below(3);
-  set(name, std::string{key.name}, std::string{drawn == 0 ? key.tiny : drawn == 1 ? key.huge : std::string_view{}});
+  set(name, std::string{key.name},
+      std::string{drawn == 0   ? key.tiny
+                  : drawn == 1 ? key.huge
+                               : std::string_view{}});
 }
 
 // Batches that were made for a larger limit meet a smaller one, and their repetitions perhaps a larger one again.

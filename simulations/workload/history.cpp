@@ -44,7 +44,9 @@ void history::acknowledged(const std::string& name, const place& at, int64_t off
 void history::failed(const std::string& name, const client::error& why) {
   auto& what = records_.at(name);
   if (what.is != state::pending) return world_.fail("one_answer", name + " was answered twice");
-  if (is_accusation(why.code))
+  // What the disk took from a log its producers seem to have left out.
+  bool excused = why.code == ec::out_of_order_sequence && has_damage(what.to.topic);
+  if (is_accusation(why.code) && !excused)
     return world_.fail("correct_clients_go_on", name + " failed: " + client::to_string(why));
   // A clock that jumped stays wrong in calm; and a batch that had been made before an administrator lowered what its topic takes
   // is refused as a whole (docs/status.md).
@@ -72,8 +74,9 @@ void history::turned_away(const std::string& name, const client::error& why) {
   asked_.erase(asked);
   auto there = standing_.find(what.to.topic);
   if (why.code == ec::unknown_topic && there != standing_.end() && there->second < since)
-    world_.fail("what_stands_is_found", name + " was refused (" + client::to_string(why)
-                                            + "), and the topic had been created before anybody asked for it");
+    world_.fail("what_stands_is_found",
+                name + " was refused (" + client::to_string(why)
+                    + "), and the topic had been created before anybody asked for it");
 }
 
 void history::ended(record& what, bool unknown, const client::error& why) {
@@ -103,8 +106,7 @@ void history::lies(const std::string& name, record& what, const place& at, int64
   if (!fresh && there->second != name)
     return world_.fail("offsets_hold",
                        text(at, offset) + " holds " + there->second + ", and " + name + " " + who + " it");
-  if (what.at && (*what.at != offset || what.to.partition != at.partition) && what.idempotent
-      && !forgetful_)
+  if (what.at && (*what.at != offset || what.to.partition != at.partition) && what.idempotent && !forgetful_)
     return world_.fail("stored_once", name + " lies at offset " + std::to_string(*what.at) + ", and " + who
                                           + " " + text(at, offset));
   if (!what.at) {
@@ -159,6 +161,13 @@ bool history::is_damaged(const place& at) const {
   if (all_damaged_ || damaged_.empty()) return all_damaged_;
   auto id = topic_ids_.find(at.topic);
   return id != topic_ids_.end() && is_damaged(id->second + "-" + std::to_string(at.partition));
+}
+
+bool history::has_damage(const std::string& topic) const {
+  auto id = topic_ids_.find(topic);
+  if (all_damaged_ || id == topic_ids_.end()) return all_damaged_;
+  auto first = damaged_.lower_bound(id->second + "-");
+  return first != damaged_.end() && first->first.starts_with(id->second + "-");
 }
 
 bool history::may_begin_at(const place& at, int64_t offset) const {

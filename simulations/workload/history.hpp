@@ -95,6 +95,7 @@ public:
     return all_damaged_ || damaged_.count(key) > 0;
   }
   [[nodiscard]] bool is_damaged(const place& at) const;
+  [[nodiscard]] bool has_damage(const std::string& topic) const; // one of its partitions
   [[nodiscard]] damage damage_of(const std::string& key) const {
     auto found = damaged_.find(key);
     return all_damaged_ ? damage::writing : found == damaged_.end() ? damage::none : found->second;

@@ -15,7 +15,7 @@ PATIENCE = int(os.environ.get("PESSOA_PATIENCE", "280"))  # seconds for a whole 
 # Planted bugs that one of the first seeds finds, some in a scenario of theirs; what finds the others: docs/simulations.md.
 PLANTS = {"answer_before_sync": None, "skip_segment_sync": None, "skip_directory_sync": None, "no_epoch_bump": None, "no_dedup": None,
           "retry_as_new": None, "tick_still_awaited": None, "wall_clock_for_timeout": None, "batch_from_its_start": None,
-          "failed_log_goes_on": "failing_disk", "failure_means_no": "failing_disk"}
+          "clean_though_failed": "failing_disk", "failure_means_no": "failing_disk"}
 
 
 def sim(*arguments):
