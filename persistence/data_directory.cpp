@@ -172,8 +172,12 @@ result<std::string> data_directory::create_partition(const partition_key& key) {
 result<void> data_directory::delete_partition(const partition_key& key) {
   PESSOA_ASSERT(writing_, path_);
   auto aside = topics_path() + "/" + std::string{deleted_prefix} + to_string(key);
-  // The same partition may have been here, deleted and not yet freed, before it came back.
-  PESSOA_CHECK(env_.remove_tree(aside));
+  // The same partition may have been here, deleted and not yet freed, before it came back; or this is a repetition, and the
+  // name that it had is gone from memory only: what is freed must not come back in part.
+  if (env_.exists(aside)) {
+    PESSOA_CHECK(env_.sync_directory(topics_path()));
+    PESSOA_CHECK(env_.remove_tree(aside));
+  }
   auto renamed = env_.rename(partition_path(key), aside);
   if (!renamed.ok() && renamed.error().code != ec::not_found) return renamed.error();
   return env_.sync_directory(topics_path());

@@ -408,3 +408,34 @@ TEST_CASE("data_directory: a deleted partition comes back whole or not at all",
   CHECK(whole > 10);
   CHECK(gone > 10);
 }
+
+TEST_CASE("data_directory: a deletion that is repeated frees nothing that could come back in part",
+          "[persistence][data_directory]") {
+  auto key = some_partition(1, 0);
+  const std::vector<std::string> files{"a", "b", "c", "d"};
+  int whole = 0, gone = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    seeded_random random{seed};
+    sim_disk disk{random};
+    auto directory = open_ok(disk.env(), "data");
+    directory->initialise(some_identity()).value();
+    directory->begin_writing().value();
+    auto path = directory->create_partition(key).value();
+    for (auto& name : files)
+      disk.env().open_file(path + "/" + name, open_mode::create).value();
+    disk.env().sync_directory(path).value();
+    disk.faults().inject({.operation = disk_operation::sync_directory, .fault = disk_fault::error});
+    CHECK_FALSE(directory->delete_partition(key).ok());
+    disk.faults().clear();
+    disk.faults().cut_power_at(1 + seed % 8);
+    (void)directory->delete_partition(key);
+    directory.reset();
+    disk.crash(crash_kind::power);
+    auto left = disk.names_in(path);
+    INFO("seed " << seed);
+    REQUIRE((left.empty() || left == files));
+    (left.empty() ? gone : whole)++;
+  }
+  CHECK(whole > 10);
+  CHECK(gone > 10);
+}
