@@ -176,7 +176,7 @@ void faults::arrange_processes(const scenario& what) {
       return true;
     });
   if (auto* random = on(what, "client_pause"))
-    repeat(*random, "client_pause", 6, [this, random] {
+    repeat(*random, "client_pause", 30, [this, random] {
       auto& programs = world_.programs();
       if (programs.empty()) return false;
       programs[random->below(programs.size())]->pause_until(world_.now()
@@ -323,7 +323,7 @@ void faults::arrange_network(const scenario& what) {
   if (auto* random = on(what, "silence"))
     repeat(*random, "silence", 4, [&net, random] { return net.silence_one(*random); });
   if (auto* random = on(what, "hold"))
-    repeat(*random, "hold", 24, [this, &net, random] {
+    repeat(*random, "hold", 30, [this, &net, random] {
       return net.hold_one(*random, world_.now() + between(*random, 200, 8000) * millisecond);
     });
   if (auto* random = on(what, "cut"))

@@ -147,6 +147,7 @@ void administrator::set(const std::string& name, const std::string& key, const s
   client::topic_change change;
   change.name = name;
   change.config[key] = value;
+  if (key == "max.message.bytes") past_.resized(name);
   auto& wish = topics_[name].config[key];
   wish.value = std::nullopt;
   auto number = ++wish.asked;

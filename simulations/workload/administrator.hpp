@@ -17,7 +17,7 @@ struct administrator_options {
   int32_t partitions = 3;            // of each, at first
   world_time pause_mean = 700 * millisecond;
   bool resizes = false, removes = false; // changes what a batch may weigh, removes records: again and again
-  world_time resize_mean = 500 * millisecond, remove_mean = 150 * millisecond;
+  world_time resize_mean = 300 * millisecond, remove_mean = 150 * millisecond;
   bool come_by_writing = false; // the node makes topics that are written to: none is promised to be absent
 };
 

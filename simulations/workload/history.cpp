@@ -50,7 +50,8 @@ void history::failed(const std::string& name, const client::error& why) {
     return world_.fail("correct_clients_go_on", name + " failed: " + client::to_string(why));
   // A clock that jumped stays wrong in calm; and a batch that had been made before an administrator lowered what its topic takes
   // is refused as a whole (docs/status.md).
-  bool refused_rightly = why.code == ec::invalid_timestamp || why.code == ec::message_too_large;
+  bool refused_rightly = why.code == ec::invalid_timestamp || why.code == ec::message_too_large
+                         || (why.code == ec::unknown_result && resized_.count(what.to.topic) > 0);
   bool owed = what.owed && what.idempotent && !any_damaged() && !refused_rightly;
   if (owed && dropped_.count(what.to.topic) == 0 && online_())
     return world_.fail("calm_is_served", name + " was sent in calm and failed: " + client::to_string(why));

@@ -63,6 +63,8 @@ public:
   void removed(const place& at, int64_t below);
   // The node may remove its oldest records at any time: only that it begins somewhere later is allowed.
   void may_shrink(const std::string& topic) { shrinking_.insert(topic); }
+  // What a batch of the topic may weigh changes: one that was made before may be refused, also after an attempt that is in doubt.
+  void resized(const std::string& topic) { resized_.insert(topic); }
   // The topic is deleted and created again under its name: only that nothing is invented is owed.
   void comes_and_goes(const std::string& topic) { dropped_.insert(topic); }
   // It was created, and that is certain, until somebody wants it deleted.
@@ -133,12 +135,12 @@ private:
   world& world_;
   std::map<std::string, record> records_;
   std::map<place, partition> partitions_;
-  std::set<std::string> dropped_, shrinking_; // topics
+  std::set<std::string> dropped_, shrinking_, resized_; // topics
   // Of topics: how many records had been sent when they came. Of a writer and a topic: the first record that had to wait for news
   // of the topic, since there was any.
   std::map<std::string, uint64_t> standing_;
   std::map<std::pair<std::string, std::string>, uint64_t> asked_;
-  std::map<std::string, damage> damaged_;     // partitions, by key
+  std::map<std::string, damage> damaged_; // partitions, by key
   bool all_damaged_ = false, forgetful_ = false;
   std::map<std::string, std::string> topic_ids_;
   std::set<int64_t> producer_ids_;
