@@ -59,9 +59,9 @@ public:
       auto too_late = l.loop_.timer().afterDelay(to_kj(l.state_->options.farewell));
       l.room_->ending = l.room_->tasks.onEmpty()
                             .exclusiveJoin(kj::mv(too_late))
-                            .then([self, done] {
+                            .then([&l, done] {
                               // Not here: this promise is in the room.
-                              self->loop_.post([self, done] {
+                              l.loop_.post([self = l.shared_from_this(), done] {
                                 self->room_ = nullptr;
                                 done();
                               });
@@ -188,13 +188,14 @@ std::unique_ptr<stream_listener> stream_listener::start(std::shared_ptr<listenin
   std::unique_ptr<stream_listener> out{new stream_listener{state}};
   for (auto& loop : loops)
     out->lanes_.push_back(std::make_shared<lane>(state, *loop));
+  out->unstopped_ = std::make_shared<std::atomic<size_t>>(loops.size());
   for (auto& l : out->lanes_)
     l->start();
   return out;
 }
 
 stream_listener::~stream_listener() {
-  if (stopped_) return;
+  if (stopped_ && *unstopped_ == 0) return;
   for (auto& l : lanes_)
     l->drop();
 }
@@ -203,9 +204,8 @@ void stream_listener::stop(std::function<void()> done) {
   PESSOA_ASSERT(!stopped_, "stopped twice");
   stopped_ = true;
   state_->socket = nullptr;
-  auto left = std::make_shared<std::atomic<size_t>>(lanes_.size());
   for (auto& l : lanes_)
-    l->stop([left, done] {
+    l->stop([left = unstopped_, done] {
       if (--*left == 0) done();
     });
 }

@@ -9,6 +9,7 @@
 #include "node/stream_traffic.hpp"
 #include "schema/seams/io_loop.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -80,7 +81,7 @@ public:
                                                 std::shared_ptr<stream_protocol> protocol,
                                                 stream_listener_options options,
                                                 stream_listener_hooks hooks = {});
-  // Never waits. A listener that was not stopped is dropped as by a crash: its loops let go of every connection, without a
+  // Never waits. A listener that was not stopped, or whose stop() has not come to its end, is dropped as by a crash: its loops let go of every connection, without a
   // word, when they get to it or end. What hooks and protocol refer to must live until then; who cannot promise that calls
   // stop() first.
   ~stream_listener();
@@ -102,6 +103,7 @@ private:
   std::shared_ptr<shared> state_;
   std::vector<std::shared_ptr<lane>> lanes_;
   bool stopped_ = false;
+  std::shared_ptr<std::atomic<size_t>> unstopped_; // lanes that have not ended in order
 };
 
 } // namespace pessoa::node
