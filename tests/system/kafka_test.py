@@ -71,7 +71,11 @@ class Kafka(World):
         lost = self.connect(node.rpc)
         lost.sendall(api_versions(3, 1))
         self.assertEqual(lost.recv(1), b"")
-        self.assertIn(f"this port Pessoa's RPC; the Kafka protocol is served on {node.kafka}", node.errors())
+        told = f"this port Pessoa's RPC; the Kafka protocol is served on {node.kafka}"
+        deadline = time.monotonic() + PATIENCE  # the client may hear of the end before the node writes why
+        while told not in node.errors() and time.monotonic() < deadline:
+            pass
+        self.assertIn(told, node.errors())
         self.assertIn("the peer speaks Pessoa's RPC", node.errors())
 
     def test_a_listener_that_is_off_is_off(self):
