@@ -1,5 +1,6 @@
 #include "node/rpc_connection.hpp"
 
+#include "node/linger.hpp"
 #include "node/rpc/requests.hpp"
 #include "node/rpc_abort.hpp"
 #include "schema/assert.hpp"
@@ -96,8 +97,13 @@ void rpc_connection::check_deadlines() {
 }
 
 kj::Promise<void> say_and_close(kj::Own<kj::AsyncIoStream> stream, io_loop& loop, const error& reason) {
-  auto writing = write_abort(*stream, reason);
-  return writing.attach(kj::mv(stream)).exclusiveJoin(loop.timer().afterDelay(1 * kj::SECONDS));
+  constexpr duration patience = std::chrono::seconds{1};
+  auto saying = write_abort(*stream, reason).then([&to = *stream, &loop] {
+    to.shutdownWrite();
+    return linger(to, loop.timer(), patience);
+  });
+  return saying.attach(kj::mv(stream))
+      .exclusiveJoin(loop.timer().afterDelay(patience.count() * kj::NANOSECONDS));
 }
 
 } // namespace pessoa::node

@@ -95,7 +95,7 @@ private:
 };
 
 // A Cap'n Proto RPC message that says `reason` and ends the conversation; for a stream that gets no
-// connection.
+// connection. Waits a second at most for the peer, who may be in the middle of its first request, to take it.
 kj::Promise<void> say_and_close(kj::Own<kj::AsyncIoStream> stream, io_loop& loop, const error& reason);
 
 } // namespace pessoa::node

@@ -7,6 +7,7 @@
 #include "simulations/world/world.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ private:
   void repeat(random_source& random, const std::string& kind, int64_t times_max,
               std::function<bool()> strike);
   void arrange_processes(const scenario& what);
+  void arrange_client_pauses(random_source& random);
   void arrange_disks(const scenario& what);
   void arrange_damage(const scenario& what);
   void struck(disk_operation op, disk_fault fault, const std::string& path);
@@ -45,9 +47,10 @@ private:
   world& world_;
   world_time begin_, end_;
   damage_hook on_damage_;
-  bool none_ = false, calm_ = false;
+  bool calm_ = false;
   std::map<std::string, seeded_random> streams_;
   std::map<std::string, uint64_t> counts_;
+  std::set<std::string> still_when_connected_; // addresses of clients
 };
 
 } // namespace pessoa::sim

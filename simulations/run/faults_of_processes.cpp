@@ -82,14 +82,7 @@ void faults::arrange_processes(const scenario& what) {
       node.life()->pause_until(world_.now() + between(*random, 50, 4000) * millisecond);
       return true;
     });
-  if (auto* random = on(what, "client_pause"))
-    repeat(*random, "client_pause", 30, [this, random] {
-      auto& programs = world_.programs();
-      if (programs.empty()) return false;
-      programs[random->below(programs.size())]->pause_until(world_.now()
-                                                            + between(*random, 50, 4000) * millisecond);
-      return true;
-    });
+  if (auto* random = on(what, "client_pause")) arrange_client_pauses(*random);
   if (auto* random = on(what, "slow_cpu"))
     repeat(*random, "slow_cpu", 2, [this, random] {
       auto& node = any_node(*random);
@@ -97,6 +90,29 @@ void faults::arrange_processes(const scenario& what) {
       node.life()->set_step_cost(between(*random, 20, 300) * microsecond);
       return true;
     });
+}
+
+// Anywhere, or just when it has connected: then a connection can be new, used and gone before its owner looks again.
+void faults::arrange_client_pauses(random_source& random) {
+  auto stand_still = [this, &random](process& client) {
+    client.pause_until(world_.now() + between(random, 50, 4000) * millisecond);
+  };
+  world_.net().connected = [this, &random, stand_still](const std::string& from) {
+    if (calm_ || still_when_connected_.erase(from) == 0) return;
+    world_.time().after(between(random, 0, 2000) * microsecond, [this, from, stand_still] {
+      for (auto* client : world_.programs())
+        if (client->on().address() == from) stand_still(*client);
+      came("client_pause");
+    });
+  };
+  repeat(random, "client_pause", 30, [this, &random, stand_still] {
+    auto& clients = world_.programs();
+    if (clients.empty()) return false;
+    auto& chosen = *clients[random.below(clients.size())];
+    if (random.below(2) == 0) return stand_still(chosen), true;
+    still_when_connected_.insert(chosen.on().address());
+    return false; // not yet
+  });
 }
 
 void faults::arrange_clocks(const scenario& what) {

@@ -29,8 +29,8 @@ struct scenario {
   int32_t administrators = 0, churning_topics = 0;     // who change topics, and topics that come and go
   // Of the administrators: change what a batch may weigh, and remove records, again and again.
   int32_t resizers = 0, removers = 0;
-  int32_t kafka_writers = 0, kafka_readers = 0;        // clients that speak Kafka's protocol
-  int32_t hostile = 0;                                 // clients that mean no good
+  int32_t kafka_writers = 0, kafka_readers = 0; // clients that speak Kafka's protocol
+  int32_t hostile = 0;                          // clients that mean no good
   // Data directories that are driven alone, one after the other; then there is nothing else of all this.
   int64_t directories = 0, first_directory = 0;
   bool final_crash = true;                                        // before the last look

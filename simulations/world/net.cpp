@@ -201,7 +201,8 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> sim_net::connect(const machine& from,
         *this, id, host_port{here, static_cast<uint16_t>(30'000 + id % 30'000)}, to);
     connections_[id] = made;
     listener->loop()->wake([listener, made] { listener->give(made); });
-    time_.at(back, [made, at_caller, to] {
+    time_.at(back, [this, made, at_caller, here] {
+      if (connected) connected(here);
       at_caller([made](dialling& d, const std::shared_ptr<process_loop>& live) {
         d.answer_.fulfill(made->open(0, live));
       });

@@ -11,6 +11,7 @@
 #include "simulations/world/streams.hpp"
 #include "simulations/world/trace.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -58,6 +59,8 @@ public:
   // What is sent in one direction of one open connection, drawn, arrives at `until` at the earliest; other connections between
   // the same two overtake it.
   bool hold_one(random_source& random, world_time until);
+  // Told whenever a connection that was asked for is there, by the address that asked.
+  std::function<void(const std::string& from)> connected;
   // Connections that are silent are broken at last, as by a keep-alive: at the end of faults.
   void break_silent();
 

@@ -282,6 +282,19 @@ TEST_CASE("rpc_listener: no more connections than its limits, and room again whe
   fifth.login();
 }
 
+TEST_CASE("rpc_listener: who is turned away can finish what it was saying, and hears why", "[node][rpc]") {
+  rpc_listener_options options;
+  options.connections.all = 1;
+  served s{options};
+  client_side side;
+  auto first = side.connect(s);
+  auto second = side.connect(s);
+  CHECK_THAT(side.everything_from(*second), Catch::Contains("overloaded"));
+  // A closed socket would answer the first of these with a reset, and the second would fail.
+  for (int i = 0; i < 2; ++i)
+    CHECK_NOTHROW(second->write("a request", 9).wait(side.scope));
+}
+
 TEST_CASE("rpc_listener: who does not log in is cut", "[node][rpc]") {
   rpc_listener_options options;
   options.connection.filter.login_deadline = 50ms;
@@ -394,7 +407,8 @@ TEST_CASE("rpc_listener: a client that hears nothing does not keep it from stopp
   CHECK(s.refused().size() == 2);
 }
 
-TEST_CASE("rpc_listener: dropping one that was not stopped waits for nobody, and cuts its connections", "[node][rpc]") {
+TEST_CASE("rpc_listener: dropping one that was not stopped waits for nobody, and cuts its connections",
+          "[node][rpc]") {
   test_loop loop; // in this thread: whoever waited for it would wait for ever
   struct : listening_socket {
     uint16_t port() const override { return 1; }
@@ -408,7 +422,9 @@ TEST_CASE("rpc_listener: dropping one that was not stopped waits for nobody, and
     ~listening_loop() noexcept override {}
     void post(std::function<void()> task) override { on.post(std::move(task)); }
     kj::Timer& timer() override { return on.timer(); }
-    kj::Own<acceptor> accept_from(std::shared_ptr<listening_socket>) override { return kj::heap<no_connections>(); }
+    kj::Own<acceptor> accept_from(std::shared_ptr<listening_socket>) override {
+      return kj::heap<no_connections>();
+    }
     kj::Promise<kj::Own<kj::AsyncIoStream>> connect(std::string, uint16_t, duration) override {
       return kj::NEVER_DONE;
     }
@@ -417,8 +433,9 @@ TEST_CASE("rpc_listener: dropping one that was not stopped waits for nobody, and
   std::vector<std::shared_ptr<io_loop>> loops{std::make_shared<listening_loop>(loop)};
   auto budget = byte_budget::make(1 << 20);
   std::weak_ptr<byte_budget> alive = budget;
-  auto listener = rpc_listener::start(std::shared_ptr<listening_socket>{std::shared_ptr<void>{}, &nowhere}, loops,
-                                      std::move(budget), [](auto) { return wire::Bootstrap::Client{nullptr}; }, {});
+  auto listener =
+      rpc_listener::start(std::shared_ptr<listening_socket>{std::shared_ptr<void>{}, &nowhere}, loops,
+                          std::move(budget), [](auto) { return wire::Bootstrap::Client{nullptr}; }, {});
   loop.run();
   listener.reset();
   CHECK_FALSE(alive.expired());
