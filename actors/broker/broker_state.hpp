@@ -41,6 +41,8 @@ struct broker_state {
   void upkeep();
   void publish();
 
+  [[nodiscard]] const protocol::metadata_image& image() const { return image_; }
+
 private:
   // One partition hosted here, from the decision to open it until its copy is closed or deleted.
   struct hosted {

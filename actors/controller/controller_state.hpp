@@ -11,6 +11,8 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
+#include <string>
 #include <variant>
 
 namespace pessoa::actors {
@@ -37,6 +39,10 @@ struct controller_state {
   }
   void stop(const ptr<controller_stop>& command);
   void commit_finished(const metadata_commit_done& done);
+
+  [[nodiscard]] const protocol::metadata_image& image() const { return image_; }
+  // Between two messages: the first broken invariant in words.
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
 
 private:
   using command = std::variant<ptr<create_topic_command>, ptr<alter_topic_command>, ptr<delete_topic_command>,

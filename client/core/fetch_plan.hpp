@@ -113,6 +113,9 @@ public:
   [[nodiscard]] std::vector<std::string> troubles() const { return troubles_.list(); }
   [[nodiscard]] size_t buffered_bytes() const { return buffered_; }
 
+  // The first broken invariant in words.
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
+
 private:
   struct part {
     topic_id topic;
@@ -134,6 +137,7 @@ private:
     size_t buffered = 0;
     std::optional<error> failure; // for poll()
   };
+  [[nodiscard]] std::optional<std::string> wrong_place(const part& p) const;
   part* answering(uint64_t id);
   void restart(part& p);
   void settle_at(part& p, int64_t offset);

@@ -329,6 +329,11 @@ void consumer_engine::follow_up(const fetch_plan::effect& effect) {
   pump();
 }
 
+std::optional<std::string> consumer_engine::check_invariants() {
+  std::lock_guard lock{mutex_};
+  return plan_.check_invariants();
+}
+
 void consumer_engine::end(const error& why) {
   {
     std::lock_guard lock{mutex_};

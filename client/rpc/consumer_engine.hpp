@@ -53,6 +53,7 @@ public:
   // -- the loop ---
   void look_again() override;
   void end(const error& why) override;
+  [[nodiscard]] std::optional<std::string> check_invariants() override;
 
 private:
   void wake();

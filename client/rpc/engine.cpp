@@ -79,6 +79,12 @@ void engine::remove(const engine_part* part) {
   std::erase_if(parts_, [&](const auto& p) { return p.get() == part; });
 }
 
+std::optional<std::string> engine::check_invariants() const {
+  for (auto& part : parts_)
+    if (auto broken = part->check_invariants()) return broken;
+  return std::nullopt;
+}
+
 void engine::tell_parts() {
   if (telling_ || stopped_) return;
   telling_ = true;

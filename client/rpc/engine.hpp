@@ -41,6 +41,8 @@ public:
   virtual void look_again() = 0;
   // Answer everything that waits with `why`, and let go of all that lives on the loop.
   virtual void end(const error& why) = 0;
+  // The first broken invariant in words, between two steps of the loop: for simulations.
+  [[nodiscard]] virtual std::optional<std::string> check_invariants() = 0;
 };
 
 class engine final : public std::enable_shared_from_this<engine>, private kj::TaskSet::ErrorHandler {
@@ -62,6 +64,8 @@ public:
 
   void add(std::shared_ptr<engine_part> part);
   void remove(const engine_part* part);
+  // Of all parts.
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
   [[nodiscard]] bool stopped() const { return stopped_; }
 
   // -- metadata ---

@@ -237,6 +237,18 @@ std::vector<producer_engine::sink_ptr> producer_engine::all_sinks() {
   return all;
 }
 
+std::optional<std::string> producer_engine::check_invariants() {
+  for (auto& sink : all_sinks()) {
+    std::lock_guard lock{sink->mutex};
+    if (auto broken = sink->queue.check_invariants()) return broken;
+    auto waiting = sink->accepted - sink->told.load();
+    if (sink->queue.record_count() != waiting)
+      return sink->queue.name() + ": " + std::to_string(waiting) + " records wait for an answer, and "
+             + std::to_string(sink->queue.record_count()) + " are there";
+  }
+  return std::nullopt;
+}
+
 // -- the loop ---
 
 void producer_engine::start(std::function<void(result<void>)> done) {

@@ -47,6 +47,7 @@ public:
   void start(std::function<void(result<void>)> done); // gets a producer id
   void look_again() override;
   void end(const error& why) override;
+  [[nodiscard]] std::optional<std::string> check_invariants() override;
 
 private:
   struct topic_sink;

@@ -14,6 +14,7 @@
 #include "schema/topic_config.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,9 +72,13 @@ public:
   // index.
   [[nodiscard]] uint64_t digest() const;
 
+  // The first broken invariant in words.
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
+
   friend bool operator==(const metadata_image&, const metadata_image&) = default;
 
 private:
+  [[nodiscard]] std::optional<std::string> wrong_replicas(const partition_state& partition) const;
   result<void> take(const cluster_created& r, metadata_index index);
   result<void> take(const node_registered& r, metadata_index index);
   result<void> take(const topic_created& r, metadata_index index);

@@ -1,5 +1,7 @@
 #include "simulations/check/node_checks.hpp"
 
+#include "actors/broker/broker_state.hpp"
+#include "actors/controller/controller_state.hpp"
 #include "actors/partition/partition_state.hpp"
 #include "actors/type_ids.hpp"
 #include "node/health.hpp"
@@ -16,6 +18,8 @@ namespace pessoa::sim {
 namespace {
 
 using partition_self = caf::stateful_actor<actors::partition_state, actors::partition_actor::base>;
+using controller_self = caf::stateful_actor<actors::controller_state, actors::controller_actor::base>;
+using broker_self = caf::stateful_actor<actors::broker_state, actors::broker_actor::base>;
 
 // Between two looks at all partitions. A step that is due may wait for others for as long.
 constexpr world_time looks_apart = 2 * second;
@@ -49,7 +53,10 @@ void node_checks::look(process& ran) {
     short_since_.reset();
   else if (!short_since_)
     short_since_ = world_.now();
-  if (auto* actor = ran.ran_actor()) look_at_partition(*actor);
+  if (auto* actor = ran.ran_actor()) {
+    look_at_partition(*actor);
+    look_at_metadata(*actor);
+  }
   look_at_stop();
   look_at_all();
 }
@@ -77,6 +84,24 @@ void node_checks::look_at_partition(const caf::abstract_actor& actor) {
   shown = now;
   look_at_reserve(leader->key());
   if (auto why = durable_.look(leader->key(), now)) world_.fail(durability_check::name, name + ": " + *why);
+}
+
+void node_checks::look_at_metadata(const caf::abstract_actor& actor) {
+  if (node_.life()->fatal()) return; // it ends for what it saw
+  const protocol::metadata_image* image = nullptr;
+  if (auto* controller = dynamic_cast<const controller_self*>(&actor)) {
+    image = &controller->state.image();
+    if (auto broken = controller->state.check_invariants())
+      return world_.fail("invariants", "the controller: " + *broken);
+  } else if (auto* broker = dynamic_cast<const broker_self*>(&actor)) {
+    image = &broker->state.image();
+    if (auto broken = image->check_invariants()) return world_.fail("invariants", "the broker: " + *broken);
+  }
+  if (image == nullptr || image->last() < metadata_index{0}) return;
+  auto known = images_.emplace(image->last(), image->digest());
+  if (!known.second && known.first->second != image->digest())
+    world_.fail("metadata_is_one", "after metadata record " + std::to_string(image->last().value())
+                                       + " two of the node's actors, or of its lives, know different things");
 }
 
 void node_checks::look_at_epoch(const protocol::partition_leader& leader, caf::actor_id who) {

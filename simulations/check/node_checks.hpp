@@ -35,6 +35,8 @@ public:
 private:
   void look(process& ran);
   void look_at_partition(const caf::abstract_actor& actor);
+  // What controller and brokers make of the metadata log: whoever has come to one record of it knows the same, in every life.
+  void look_at_metadata(const caf::abstract_actor& actor);
   // An epoch is served by one leader, and later leaders have higher ones, also after restarts (rules.md 2).
   void look_at_epoch(const protocol::partition_leader& leader, caf::actor_id who);
   // Once in a while, at all partitions: nobody's answer is overdue for long, and none is offline for a mistake of ours.
@@ -60,6 +62,7 @@ private:
     caf::actor_id by = 0;
   };
   std::map<partition_key, served> epochs_;
+  std::map<metadata_index, uint64_t> images_; // digests
   struct waiting {
     const void* deletion = nullptr;
     offset since{0}; // the high watermark when it was first seen

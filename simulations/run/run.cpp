@@ -1,6 +1,7 @@
 #include "simulations/run/run.hpp"
 
 #include "schema/plants.hpp"
+#include "simulations/check/client_checks.hpp"
 #include "simulations/check/node_checks.hpp"
 #include "simulations/check/progress.hpp"
 #include "simulations/check/resources.hpp"
@@ -40,7 +41,7 @@ class run {
 public:
   run(const scenario& what, uint64_t seed)
       : what_(what), knobs_(what, seed), world_(seed), past_(world_), progress_(world_),
-        clients_(world_, past_, what, knobs_) {}
+        client_checks_(world_), clients_(world_, past_, what, knobs_) {}
 
   outcome go();
 
@@ -58,6 +59,7 @@ private:
   world world_;
   history past_;
   progress_check progress_;
+  client_checks client_checks_;
   std::vector<std::unique_ptr<node_checks>> checks_;
   std::vector<std::unique_ptr<resources>> resources_;
   std::vector<std::unique_ptr<survival>> survivals_;

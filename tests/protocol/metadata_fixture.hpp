@@ -42,6 +42,7 @@ struct metadata_fixture {
     auto taken = take(record);
     INFO((taken.ok() ? std::string{} : to_string(taken.error())));
     REQUIRE(taken.ok());
+    REQUIRE(image.check_invariants().value_or("") == "");
   }
   // Decided records apply whole (the promise of controller_rules.hpp).
   void must(const result<metadata_records>& records) {

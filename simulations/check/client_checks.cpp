@@ -1,0 +1,16 @@
+#include "simulations/check/client_checks.hpp"
+
+#include "simulations/world/client_process.hpp"
+
+namespace pessoa::sim {
+
+client_checks::client_checks(world& of) {
+  of.after_step.push_back([&of](process& ran) {
+    auto* client = dynamic_cast<client_process*>(&ran);
+    if (client == nullptr) return;
+    if (auto broken = client->core()->check_invariants())
+      of.fail("invariants", client->name() + ": " + *broken);
+  });
+}
+
+} // namespace pessoa::sim
