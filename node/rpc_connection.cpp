@@ -97,7 +97,7 @@ void rpc_connection::check_deadlines() {
 }
 
 kj::Promise<void> say_and_close(kj::Own<kj::AsyncIoStream> stream, io_loop& loop, const error& reason) {
-  constexpr duration patience = std::chrono::seconds{1};
+  static constexpr duration patience = std::chrono::seconds{1};
   auto saying = write_abort(*stream, reason).then([&to = *stream, &loop] {
     to.shutdownWrite();
     return linger(to, loop.timer(), patience);

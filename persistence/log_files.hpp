@@ -82,6 +82,9 @@ struct log_state {
   friend bool operator==(const log_state&, const log_state&) = default;
 };
 
+// No file of a log but its segments and indexes is larger.
+constexpr size_t small_file_bytes_max = 16u << 20;
+
 // What a clean stop leaves, so that the next start reads no segment.
 struct log_checkpoint {
   uint32_t generation = 0;

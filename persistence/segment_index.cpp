@@ -219,6 +219,11 @@ void segment_index::sync() {
   if (f && !f->sync().ok()) broken_ = true;
 }
 
+void segment_index::drop_unwritten() {
+  std::lock_guard lock{mutex_};
+  if (loaded_) entries_.resize(in_file_);
+}
+
 void segment_index::keep(size_t count) {
   std::lock_guard lock{mutex_};
   load_locked();

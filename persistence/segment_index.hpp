@@ -55,6 +55,8 @@ public:
   void add(const index_entry& entry);
   void flush();
   void sync();
+  // Forgets what was added since the last flush: the file stays as it is.
+  void drop_unwritten();
   // Keeps the first `count` entries, in memory and in the file.
   void keep(size_t count);
 

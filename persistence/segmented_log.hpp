@@ -115,6 +115,7 @@ private:
   result<walk_start> choose_start(recovery_report& report);
   result<scan> scan_active(const walk_start& from, uint64_t file_size, const journal_frames& journal,
                            recovered_producers& producers, recovery_report& report);
+  result<offset> checkpointed_end();
   result<void> settle_epochs(const scan& found, recovery_report& report);
   result<void> settle(scan found, uint64_t file_size, const journal_frames& journal,
                       std::vector<frame_input> from_journal, recovery_report& report);

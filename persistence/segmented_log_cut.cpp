@@ -16,12 +16,14 @@ result<void> segmented_log::save_state(const log_state& state) {
 }
 
 // A file system that makes a file longer before its data has arrived may show what lay in those blocks before: what is cut
-// here, in the place of the next frame, and after the same frame as then. So it is made no frame before it goes; what
-// follows it does not fit to anything else.
+// here, in the place of the next frame, and after the same frame as then. So it is made no frame before it goes: all of it,
+// because the journal may give back, byte for byte, the frame that led to the next.
 result<void> segmented_log::wipe_and_cut(random_file& file, uint64_t from, uint64_t size) {
   if (PESSOA_PLANT("cut_without_wiping")) return file.truncate(from);
-  constexpr std::array<uint8_t, frame_header_size> zeros{};
-  PESSOA_CHECK(file.write_at(from, byte_view{zeros}.first(std::min<uint64_t>(zeros.size(), size - from))));
+  if (PESSOA_PLANT("wipe_one_frame")) size = std::min<uint64_t>(size, from + frame_header_size);
+  const std::vector<uint8_t> zeros(std::min<uint64_t>(size - from, 64u << 10));
+  for (auto at = from; at < size; at += zeros.size())
+    PESSOA_CHECK(file.write_at(at, byte_view{zeros}.first(std::min<uint64_t>(zeros.size(), size - at))));
   PESSOA_CHECK(file.sync());
   return file.truncate(from);
 }

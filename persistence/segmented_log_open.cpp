@@ -7,12 +7,6 @@
 
 namespace pessoa::persistence {
 
-namespace {
-
-constexpr size_t small_file_bytes_max = 16u << 20;
-
-} // namespace
-
 log_settings log_settings::with(const topic_config& config) const {
   auto s = *this;
   s.segment_bytes = config.segment_bytes;
@@ -61,6 +55,8 @@ result<void> segmented_log::open(bool clean_stop, journal_frames journal, recove
   if (clean) PESSOA_PROBE("opened_clean");
   if (failed_) PESSOA_PROBE("loss_reported");
   if (failed_ && !PESSOA_PLANT("tidy_up_after_loss")) {
+    for (auto& r : runs_)
+      r.file->index().drop_unwritten();
     release_files();
     return {};
   }

@@ -189,8 +189,12 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   }
   report.bytes_read += window.bytes_read();
   found.durable_end = std::max(found.durable_end, active.file->index().durable_mark().value_or(offset{0}));
-  // What an unfinished truncation takes is not missed, and all before it was synced.
-  if (state_.truncating) found.durable_end = state_.truncated_to;
+  // A truncation syncs what it leaves before it takes anything, and the mark that says so may be gone with its index. What
+  // an unfinished one takes is not missed.
+  if (state_.truncating)
+    found.durable_end = state_.truncated_to;
+  else if (!PESSOA_PLANT("forget_the_truncation"))
+    found.durable_end = std::max(found.durable_end, state_.truncated_to);
   return found;
 }
 
@@ -203,6 +207,7 @@ bool segmented_log::is_current(const journal_frames::entry& entry) const {
 std::vector<frame_input> segmented_log::lacking(const journal_frames& journal, offset end,
                                                 offset& reached) const {
   std::vector<frame_input> lacking;
+  bool gap = false;
   for (auto& entry : journal.entries) {
     if (!is_current(entry) && !PESSOA_PLANT("ignore_generation")) continue;
     auto head = parse_batch_header(entry.frame.batch);
@@ -210,7 +215,8 @@ std::vector<frame_input> segmented_log::lacking(const journal_frames& journal, o
     if (state_.truncating && head->next_offset() > state_.truncated_to) break;
     reached =
         std::max(reached, head->base_offset); // a frame was journalled only when all before it was durable
-    if (head->base_offset != end) break;
+    gap = gap || head->base_offset != end;
+    if (gap) continue; // nothing to append any more, but every frame says what was durable before it
     end = head->next_offset();
     reached = std::max(reached, end);
     lacking.push_back(entry.frame);
@@ -243,7 +249,8 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
     PESSOA_TRY(file, active.file->file());
   }
 
-  offset claimed = found.durable_end;
+  PESSOA_TRY(auto checkpointed, checkpointed_end());
+  offset claimed = std::max(found.durable_end, checkpointed);
   auto more = lacking(journal, end, claimed);
   offset reached = end;
   if (!more.empty()) {
@@ -280,12 +287,24 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
   return failed_ ? result<void>{} : settle(std::move(found), file_size, journal, std::move(more), report);
 }
 
+// Where the last clean stop left the log, durable; 0 without one since the last truncation. A start that trusted it may have
+// missed something, and been killed: then this one has to miss it, too.
+result<offset> segmented_log::checkpointed_end() {
+  auto data = read_whole_file(env_, directory_ + "/checkpoint", small_file_bytes_max);
+  if (!data.ok() && data.error().code != ec::not_found && data.error().code != ec::corrupt_data)
+    return data.error();
+  if (!data.ok() || PESSOA_PLANT("forget_the_checkpoint")) return offset{0};
+  auto mark = log_checkpoint::decode(*data);
+  return mark.ok() && mark->generation == state_.generation ? mark->log_end : offset{0};
+}
+
 result<void> segmented_log::settle_epochs(const scan& found, recovery_report& report) {
-  auto data = read_whole_file(env_, directory_ + "/epochs", 16u << 20);
+  auto data = read_whole_file(env_, directory_ + "/epochs", small_file_bytes_max);
   auto saved = data.ok() ? epoch_lineage::decode(*data) : result<epoch_lineage>{data.error()};
   if (!saved.ok() && saved.error().code == ec::unsupported_version)
     return error{ec::unsupported_version, named() + ": file 'epochs': " + saved.error().message};
-  bool all_scanned = found.from == runs_.front().file->base();
+  // All that is still there: below the start of the log no epoch is asked for.
+  bool all_scanned = found.from <= std::max(runs_.front().file->base(), state_.log_start);
   auto merged = saved.ok() ? *saved : epoch_lineage{};
   // Below the scan the file knows every epoch; from there on the frames do.
   merged.truncate(found.from);

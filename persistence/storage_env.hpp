@@ -21,6 +21,8 @@
 #include <leveldb/env.h>
 
 #include <memory>
+#include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,8 +64,8 @@ struct space_info {
 // How LevelDB's own files are treated. `stock` is what LevelDB's environment does: it exists so that tests
 // can show what goes wrong with it.
 enum class leveldb_care : uint8_t {
-  ours,  // a new *.log and a renamed CURRENT are durable by name (S4, S5), and a file that failed once stays
-         // failed (S1)
+  ours,  // a new *.log and a renamed CURRENT are durable by name (S4, S5), a file that failed once stays
+         // failed (S1), and no manifest goes that CURRENT may name
   stock, // directories are synced with a MANIFEST only, and a write after a failed one is tried
 };
 
@@ -117,6 +119,9 @@ public:
 
 private:
   leveldb_care care_;
+  std::mutex mutex_;
+  std::set<std::string>
+      unnamed_; // directories of which nobody knows which manifest CURRENT names after a crash
 };
 
 // What LevelDB says, in our words: the code survives the way through it.

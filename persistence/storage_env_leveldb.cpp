@@ -153,7 +153,9 @@ public:
 
 error to_error(const Status& status) {
   auto text = status.ToString();
-  auto mentions = [&](ec code) { return text.find(std::string{describe(code).name} + ": ") != std::string::npos; };
+  auto mentions = [&](ec code) {
+    return text.find(std::string{describe(code).name} + ": ") != std::string::npos;
+  };
   if (status.IsNotFound()) return {ec::not_found, text};
   if (status.IsCorruption()) return {ec::corrupt_data, text};
   for (auto code : {ec::disk_full, ec::directory_in_use}) // put there by to_status
@@ -206,7 +208,12 @@ Status storage_env::GetChildren(const std::string& path, std::vector<std::string
   return Status::OK();
 }
 
-Status storage_env::RemoveFile(const std::string& path) { return to_status(remove_file(path)); }
+Status storage_env::RemoveFile(const std::string& path) {
+  bool is_manifest = path.rfind("/MANIFEST-") != std::string::npos;
+  std::lock_guard lock{mutex_};
+  if (is_manifest && unnamed_.count(parent_directory(path)) > 0) return Status::OK();
+  return to_status(remove_file(path));
+}
 Status storage_env::CreateDir(const std::string& path) { return to_status(create_directories(path)); }
 
 Status storage_env::RemoveDir(const std::string& path) {
@@ -228,9 +235,16 @@ Status storage_env::GetFileSize(const std::string& path, uint64_t* out) {
 
 Status storage_env::RenameFile(const std::string& from, const std::string& to) {
   if (auto renamed = rename(from, to); !renamed.ok()) return to_status(renamed);
-  if (care_ == leveldb_care::ours && ends_with(to, "/CURRENT"))
-    return to_status(sync_directory(parent_directory(to)));
-  return Status::OK();
+  if (care_ != leveldb_care::ours || !ends_with(to, "/CURRENT")) return Status::OK();
+  // When this fails, LevelDB takes the new manifest away, although CURRENT names it by now: a whole table would be gone.
+  auto directory = parent_directory(to);
+  auto synced = sync_directory(directory);
+  std::lock_guard lock{mutex_};
+  if (synced.ok())
+    unnamed_.erase(directory);
+  else
+    unnamed_.insert(directory);
+  return to_status(synced);
 }
 
 Status storage_env::LockFile(const std::string& path, leveldb::FileLock** out) {

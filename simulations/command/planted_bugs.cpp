@@ -50,6 +50,8 @@ const named_list& planted_bugs() {
       {"deleted_names_not_synced", "a start does not sync the names of partitions that were deleted"},
       {"failed_log_goes_on", "a log goes on after a failed write or sync"},
       {"forget_removed_producers", "what producers did in segments that were removed is not saved before"},
+      {"forget_the_checkpoint", "what the last clean stop left is not known to be durable after a kill"},
+      {"forget_the_truncation", "what a truncation left is not known to be durable once its index is gone"},
       {"full_disk_never_ends", "a disk that was full once counts as full"},
       {"ignore_generation", "journal frames of before a truncation are taken"},
       {"ignore_write_error", "a failed write is not noticed"},
@@ -72,6 +74,7 @@ const named_list& planted_bugs() {
       {"trim_journal_early", "journal files go before their segments are synced"},
       {"trust_a_full_disk", "doubtful frames are not written again where there is no room for it"},
       {"trust_the_page_cache", "doubtful frames are not written again"},
+      {"wipe_one_frame", "of what is cut from the end only the first frame is wiped"},
       // -- protocol ---
       {"accept_sequence_gaps", "a producer's batches are taken in any order"},
       {"answer_where_the_last_ended", "an answer names the offset after the last that was acknowledged"},

@@ -191,15 +191,15 @@ offset storage_world::frame_at(hosted& log, const std::string& file, uint64_t by
   return walked.ok() ? found : offset{-1};
 }
 
-// Where the header of that frame begins.
+// Where the header of that frame begins; behind the last one, of the last.
 std::optional<uint64_t> storage_world::header_at(hosted& log, const std::string& file, uint64_t byte) {
   auto base = parse_file_name(file.substr(file.find_last_of('/') + 1), segment_suffix);
   auto opened = disk.env().open_file(file, open_mode::read);
   std::optional<uint64_t> found;
   if (!base || !opened.ok()) return found;
   auto look = [&](const frame_view& view, uint64_t position, byte_view) {
-    if (position <= byte && byte < position + view.header.frame_length) found = position;
-    return !found;
+    found = position;
+    return byte >= position + view.header.frame_length;
   };
   auto size = (*opened)->size();
   auto walked = walk_frames(**opened, log.model.key, {0, *base, std::nullopt}, size.ok() ? *size : 0,
@@ -236,13 +236,20 @@ std::optional<storage_world::flipped> storage_world::flip_something() {
   auto rest = std::partition(files.begin(), files.end(), is_segment);
   auto segments = static_cast<uint64_t>(rest - files.begin());
   bool in_segment = segments > 0 && random.below(3) != 0;
-  auto& [file, owner] = files[in_segment ? random.below(segments) : random.below(files.size())];
+  auto [file, owner] = files[in_segment ? random.below(segments) : random.below(files.size())];
+  // Many in the last segment of a log, some of them in its last frame: nothing that comes after it tells of it.
+  auto where = in_segment ? habits.below(4) : 3;
+  bool last = where == 0;
+  for (auto at = files.begin(); where <= 1 && at != rest; ++at)
+    if (at->second == owner) file = std::max(file, at->first);
   auto size = whole(env, file).size();
   if (size == 0) return std::nullopt;
-  auto bit = random.below(size * 8);
+  auto bit = last ? size * 8 : random.below(size * 8);
   // Half of the time within a frame's header: it is small, and everything hangs on it.
-  if (auto header = in_segment && random.below(2) == 0 ? header_at(logs[owner], file, bit / 8) : std::nullopt)
+  bool head = in_segment && (last || random.below(2) == 0);
+  if (auto header = head ? header_at(logs[owner], file, bit / 8) : std::nullopt)
     bit = *header * 8 + random.below(frame_header_size * 8);
+  if (bit == size * 8) return std::nullopt; // there is no frame
   auto hit = owner < logs.size() ? frame_at(logs[owner], file, bit / 8) : offset{-1};
   disk.flip_bit(file, bit);
   ++outcome.flips;

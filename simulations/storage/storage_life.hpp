@@ -60,6 +60,8 @@ struct storage_world {
   void act();
   void cut_something(hosted& log);
   void cut_at_names(uint64_t nth_max);
+  void break_an_index();
+  void cut_at_last();
   [[nodiscard]] crash_kind draw_crash();
   void die(crash_kind kind);
   void end_life();

@@ -77,9 +77,12 @@ void storage_world::run() {
   start_first();
   auto lives = 2 + random.below(4);
   if (manner == habit::restless) lives = 6 + habits.below(10);
-  if (manner == habit::equal_batches) lives = 6 + habits.below(10);
+  if (manner == habit::equal_batches) lives = 6 + habits.below(30);
   for (uint64_t life = 0; life < lives; ++life) {
+    bool last = with_flip && life + 1 == lives;
+    if (last) break_an_index();
     bool clean = manner == habit::restless ? live_restlessly() : live();
+    if (last && !clean) cut_at_last();
     if (!clean) die(draw_crash());
     disk.faults().clear();
     disk.set_capacity(no_limit);
@@ -152,6 +155,25 @@ void storage_world::cut_at_names(uint64_t nth_max) {
                         .fault = disk_fault::power_cut,
                         .nth = 1 + habits.below(nth_max),
                         .path_contains = "data/topics"});
+}
+
+// What it says is gone, and no log fails for it.
+void storage_world::break_an_index() {
+  if (habits.below(2) == 0) return;
+  disk.faults().inject({.operation = disk_operation::write,
+                        .fault = disk_fault::error,
+                        .nth = 1 + habits.below(20),
+                        .path_contains = ".index"});
+}
+
+// Before a bit flips: truncations and removals that nothing was written after.
+void storage_world::cut_at_last() {
+  for (auto& log : logs) {
+    if (disk.is_cut() || !log.log || log.busy || log.log->failed()) continue;
+    auto what = habits.below(4);
+    if (what == 0 && manner != habit::equal_batches) truncate(log);
+    if (what == 1) remove_before(log);
+  }
 }
 
 void storage_world::cut_something(hosted& log) {

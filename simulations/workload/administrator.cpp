@@ -137,7 +137,8 @@ void administrator::reconfigure(const std::string& name) {
 void administrator::resize() {
   in_.after(around(random(), options_.resize_mean), [this] {
     if (stopped_) return;
-    set(any(options_.kept), "max.message.bytes", random().below(2) == 0 ? "1024" : "");
+    bool small = random().below(2) == 0; // before the other draw: the order of arguments is the compiler's
+    set(any(options_.kept), "max.message.bytes", small ? "1024" : "");
     resize();
   });
 }

@@ -57,7 +57,7 @@ kj::Promise<void> kafka_session::live() {
             in_.expect_lost(e);
             return kj::READY_NOW;
           })
-      .then([this] { return kj::evalLast([] {}); }) // those who waited hear of it first
+      .then([] { return kj::evalLast([] {}); }) // those who waited hear of it first
       .then([this] {
         link_.reset();
         asking_ = false;

@@ -415,24 +415,27 @@ TEST_CASE("table: a newer format is left as it is", "[persistence][table]") {
 }
 
 TEST_CASE("table: a disk that fails while opening does not cost the table", "[persistence][table]") {
+  auto fails = GENERATE(disk_operation::read, disk_operation::write, disk_operation::sync,
+                        disk_operation::sync_directory, disk_operation::rename, disk_operation::truncate);
+  INFO(to_string(fails));
   seeded_random random{1};
   sim_disk disk{random};
   filled(disk.env(), false);
-  disk.crash(crash_kind::kill);
   bool went_well = false;
   for (uint64_t nth = 1; nth < 100 && !went_well; ++nth) {
-    disk.faults().inject({.operation = disk_operation::read,
-                          .fault = disk_fault::error,
-                          .nth = nth,
-                          .path_contains = "table"});
+    disk.crash(crash_kind::kill);
+    INFO("operation " << nth);
+    disk.faults().inject(
+        {.operation = fails, .fault = disk_fault::error, .nth = nth, .path_contains = "table"});
     auto opened = table::open(disk.env(), "table", {.applied_at_least = 99});
     disk.faults().clear();
     if (opened.ok()) {
-      CHECK_FALSE(opened->rebuild);
-      CHECK(all_of(*opened->store).size() == 100);
+      INFO(opened->rebuild.value_or(""));
+      REQUIRE_FALSE(opened->rebuild);
+      REQUIRE(all_of(*opened->store).size() == 100);
       went_well = true;
     } else {
-      CHECK(opened.error().code == ec::storage_failed);
+      REQUIRE(opened.error().code == ec::storage_failed);
     }
   }
   CHECK(went_well);
