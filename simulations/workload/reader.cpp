@@ -118,6 +118,7 @@ void reader::take() {
       return in_.of().fail("no_gap", in_.name() + " read offset " + std::to_string(record.offset) + " of "
                                          + at.topic + "[" + std::to_string(at.partition) + "] after "
                                          + std::to_string(known->second - 1));
+    if (whole_ && record.offset > known->second) bounds_[at].first = record.offset; // removed meanwhile
     known->second = record.offset + 1;
     past_.read(at, record.offset, std::string{record.value.value_or("")});
     for (auto& [assigned, id] : assigned_)
@@ -171,9 +172,15 @@ void reader::read_everything(std::function<void()> done) {
 void reader::check_whole(const std::function<void()>& done) {
   take();
   bool all = std::all_of(bounds_.begin(), bounds_.end(), [this](auto& entry) {
-    auto& [start, end] = entry.second;
-    auto found = next_.find(entry.first);
-    return start >= end || (found != next_.end() && found->second >= end);
+    auto& [at, range] = entry;
+    auto& [start, end] = range;
+    auto found = next_.find(at);
+    if (start >= end || (found != next_.end() && found->second >= end)) return true;
+    // What was left has been removed meanwhile, as it may: it goes on at the new start.
+    auto stands = consumer_->position({at.topic, at.partition});
+    bool removed = stands.ok() && *stands && **stands >= end && past_.may_begin_at(at, **stands);
+    if (removed) start = end;
+    return removed;
   });
   if (!all) return in_.after(10 * millisecond, [this, done] { check_whole(done); });
   for (auto& [at, range] : bounds_)

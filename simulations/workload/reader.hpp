@@ -44,7 +44,7 @@ private:
   std::shared_ptr<client::consumer_engine> consumer_;
   std::vector<std::pair<client::topic_partition, topic_id>> assigned_;
   std::map<place, int64_t> next_;                       // the offset after the last one read
-  std::map<place, std::pair<int64_t, int64_t>> bounds_; // start and end, of read_everything
+  std::map<place, std::pair<int64_t, int64_t>> bounds_; // start, as far as it has moved, and end, of read_everything
   bool stopped_ = false, whole_ = false;
 };
 
