@@ -115,7 +115,8 @@ private:
   result<walk_start> choose_start(recovery_report& report);
   result<scan> scan_active(const walk_start& from, uint64_t file_size, const journal_frames& journal,
                            recovered_producers& producers, recovery_report& report);
-  result<offset> checkpointed_end();
+  // What the last clean stop left, unless the log was truncated since.
+  result<std::optional<log_checkpoint>> checkpoint_of_generation();
   result<void> settle_epochs(const scan& found, recovery_report& report);
   result<void> settle(scan found, uint64_t file_size, const journal_frames& journal,
                       std::vector<frame_input> from_journal, recovery_report& report);

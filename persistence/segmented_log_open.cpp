@@ -224,12 +224,20 @@ result<bool> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
   return !damaged;
 }
 
-result<bool> segmented_log::open_clean(recovery_report&) {
+result<std::optional<log_checkpoint>> segmented_log::checkpoint_of_generation() {
   auto data = read_whole_file(env_, directory_ + "/checkpoint", small_file_bytes_max);
+  if (!data.ok() && data.error().code != ec::not_found && data.error().code != ec::corrupt_data)
+    return data.error();
   auto mark = data.ok() ? log_checkpoint::decode(*data) : result<log_checkpoint>{data.error()};
+  if (!mark.ok() || mark->generation != state_.generation) return std::optional<log_checkpoint>{};
+  return std::optional{*mark};
+}
+
+result<bool> segmented_log::open_clean(recovery_report&) {
+  auto left = checkpoint_of_generation();
   auto& active = runs_.back();
-  if (!mark.ok() || mark->generation != state_.generation || mark->active_base != active.file->base())
-    return false;
+  if (!left.ok() || !*left || (*left)->active_base != active.file->base()) return false;
+  auto& mark = *left;
   PESSOA_TRY(auto file, active.file->file());
   PESSOA_TRY(auto size, file->size());
   auto epochs = read_whole_file(env_, directory_ + "/epochs", small_file_bytes_max);

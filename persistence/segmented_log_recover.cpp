@@ -249,8 +249,10 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
     PESSOA_TRY(file, active.file->file());
   }
 
-  PESSOA_TRY(auto checkpointed, checkpointed_end());
-  offset claimed = std::max(found.durable_end, checkpointed);
+  offset claimed = found.durable_end;
+  // A start that trusted the last clean stop may have missed something, and been killed: then this one has to miss it, too.
+  PESSOA_TRY(auto stopped, checkpoint_of_generation());
+  if (stopped && !PESSOA_PLANT("forget_the_checkpoint")) claimed = std::max(claimed, stopped->log_end);
   auto more = lacking(journal, end, claimed);
   offset reached = end;
   if (!more.empty()) {
@@ -285,17 +287,6 @@ result<void> segmented_log::recover(const journal_frames& journal, recovery_repo
   }
   if (!epochs_ascend(more, epochs_.last())) lose("the epochs of the journal's frames go back", report);
   return failed_ ? result<void>{} : settle(std::move(found), file_size, journal, std::move(more), report);
-}
-
-// Where the last clean stop left the log, durable; 0 without one since the last truncation. A start that trusted it may have
-// missed something, and been killed: then this one has to miss it, too.
-result<offset> segmented_log::checkpointed_end() {
-  auto data = read_whole_file(env_, directory_ + "/checkpoint", small_file_bytes_max);
-  if (!data.ok() && data.error().code != ec::not_found && data.error().code != ec::corrupt_data)
-    return data.error();
-  if (!data.ok() || PESSOA_PLANT("forget_the_checkpoint")) return offset{0};
-  auto mark = log_checkpoint::decode(*data);
-  return mark.ok() && mark->generation == state_.generation ? mark->log_end : offset{0};
 }
 
 result<void> segmented_log::settle_epochs(const scan& found, recovery_report& report) {

@@ -118,6 +118,8 @@ public:
   leveldb::Status NewLogger(const std::string& path, leveldb::Logger** out) override; // to nowhere
 
 private:
+  bool may_be_named(const std::string& directory); // a manifest in it, by CURRENT
+
   leveldb_care care_;
   std::mutex mutex_;
   std::set<std::string>

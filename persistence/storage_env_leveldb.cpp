@@ -210,9 +210,13 @@ Status storage_env::GetChildren(const std::string& path, std::vector<std::string
 
 Status storage_env::RemoveFile(const std::string& path) {
   bool is_manifest = path.rfind("/MANIFEST-") != std::string::npos;
-  std::lock_guard lock{mutex_};
-  if (is_manifest && unnamed_.count(parent_directory(path)) > 0) return Status::OK();
+  if (is_manifest && may_be_named(parent_directory(path))) return Status::OK();
   return to_status(remove_file(path));
+}
+
+bool storage_env::may_be_named(const std::string& directory) {
+  std::lock_guard lock{mutex_};
+  return unnamed_.count(directory) > 0;
 }
 Status storage_env::CreateDir(const std::string& path) { return to_status(create_directories(path)); }
 

@@ -99,11 +99,18 @@ result<void> metadata_image::take(const producer_ids_allocated& r, metadata_inde
 
 // -- topics ---
 
-result<void> metadata_image::check_nodes(const std::vector<node_id>& replicas) const {
+result<void> metadata_image::check(const partition_state& partition) const {
+  auto& [leader, epoch, replicas, isr] = partition;
+  if (replicas.empty()) return wrong("it has no replica");
   for (auto node : replicas) {
     if (!find_node(node)) return wrong("node ", node, " is unknown");
   }
   if (has_repetition(replicas)) return wrong("a node is named twice");
+  if (has_repetition(isr)) return wrong("a node is in sync twice");
+  for (auto node : isr) {
+    if (!contains(replicas, node)) return wrong("node ", node, " is in sync and no replica");
+  }
+  if (leader != node_id{-1} && !contains(isr, leader)) return wrong("its leader ", leader, " is not in sync");
   return {};
 }
 
@@ -112,9 +119,9 @@ metadata_image::first_state(const std::vector<partition_assignment>& wanted) con
   std::vector<partition_state> out;
   out.reserve(wanted.size());
   for (auto& assignment : wanted) {
-    if (assignment.replicas.empty()) return wrong("a partition has no replica");
-    PESSOA_CHECK(check_nodes(assignment.replicas));
-    out.push_back({assignment.replicas.front(), leader_epoch{0}, assignment.replicas, assignment.replicas});
+    auto& replicas = assignment.replicas;
+    out.push_back({replicas.empty() ? node_id{-1} : replicas.front(), leader_epoch{0}, replicas, replicas});
+    PESSOA_CHECK(check(out.back()));
   }
   return out;
 }
@@ -180,15 +187,9 @@ result<void> metadata_image::take(const partition_changed& r, metadata_index) {
   if (r.epoch == now.epoch && r.leader != now.leader) {
     return wrong(where, " has leaders ", now.leader, " and ", r.leader, " in epoch ", r.epoch);
   }
-  if (r.replicas.empty()) return wrong(where, " has no replica");
-  PESSOA_CHECK(check_nodes(r.replicas));
-  if (has_repetition(r.isr)) return wrong(where, ": a node is in sync twice");
-  for (auto node : r.isr) {
-    if (!contains(r.replicas, node)) return wrong(where, ": node ", node, " is in sync and no replica");
-  }
-  bool led = r.leader != node_id{-1};
-  if (led && !contains(r.isr, r.leader)) return wrong(where, ": its leader ", r.leader, " is not in sync");
-  now = {r.leader, r.epoch, r.replicas, r.isr};
+  partition_state next{r.leader, r.epoch, r.replicas, r.isr};
+  if (auto right = check(next); !right.ok()) return wrong(where, ": ", right.error().message);
+  now = std::move(next);
   return {};
 }
 

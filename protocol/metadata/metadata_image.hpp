@@ -78,7 +78,6 @@ public:
   friend bool operator==(const metadata_image&, const metadata_image&) = default;
 
 private:
-  [[nodiscard]] std::optional<std::string> wrong_replicas(const partition_state& partition) const;
   result<void> take(const cluster_created& r, metadata_index index);
   result<void> take(const node_registered& r, metadata_index index);
   result<void> take(const topic_created& r, metadata_index index);
@@ -89,7 +88,8 @@ private:
   result<void> take(const producer_ids_allocated& r, metadata_index index);
   result<void> take(const feature_level_raised& r, metadata_index index);
 
-  [[nodiscard]] result<void> check_nodes(const std::vector<node_id>& replicas) const;
+  // Replicas are known and differ, what is in sync is among them, and so is its leader, if there is one.
+  [[nodiscard]] result<void> check(const partition_state& partition) const;
   // The first replica leads, epoch 0, all are in sync.
   [[nodiscard]] result<std::vector<partition_state>>
   first_state(const std::vector<partition_assignment>& wanted) const;

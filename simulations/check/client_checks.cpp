@@ -4,7 +4,7 @@
 
 namespace pessoa::sim {
 
-client_checks::client_checks(world& of) {
+void check_clients(world& of) {
   of.after_step.push_back([&of](process& ran) {
     auto* client = dynamic_cast<client_process*>(&ran);
     if (client == nullptr) return;

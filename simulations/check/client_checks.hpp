@@ -5,10 +5,7 @@
 
 namespace pessoa::sim {
 
-class client_checks {
-public:
-  // Lives as long as the world runs.
-  explicit client_checks(world& of);
-};
+// From now on, as long as the world runs.
+void check_clients(world& of);
 
 } // namespace pessoa::sim

@@ -98,8 +98,8 @@ void node_checks::look_at_metadata(const caf::abstract_actor& actor) {
     if (auto broken = image->check_invariants()) return world_.fail("invariants", "the broker: " + *broken);
   }
   if (image == nullptr || image->last() < metadata_index{0}) return;
-  auto known = images_.emplace(image->last(), image->digest());
-  if (!known.second && known.first->second != image->digest())
+  auto digest = image->digest();
+  if (images_.try_emplace(image->last(), digest).first->second != digest)
     world_.fail("metadata_is_one", "after metadata record " + std::to_string(image->last().value())
                                        + " two of the node's actors, or of its lives, know different things");
 }

@@ -41,7 +41,7 @@ class run {
 public:
   run(const scenario& what, uint64_t seed)
       : what_(what), knobs_(what, seed), world_(seed), past_(world_), progress_(world_),
-        client_checks_(world_), clients_(world_, past_, what, knobs_) {}
+        clients_(world_, past_, what, knobs_) {}
 
   outcome go();
 
@@ -59,7 +59,6 @@ private:
   world world_;
   history past_;
   progress_check progress_;
-  client_checks client_checks_;
   std::vector<std::unique_ptr<node_checks>> checks_;
   std::vector<std::unique_ptr<resources>> resources_;
   std::vector<std::unique_ptr<survival>> survivals_;
@@ -82,6 +81,7 @@ void run::keep_alive(node_place& node) {
 }
 
 void run::set_up() {
+  check_clients(world_);
   auto& machine = world_.add_machine("10.0.0.1");
   auto& node = world_.add_node(machine, knobs_.of_node(machine.address()),
                                sim_disk_options::draw(world_.random().disk));

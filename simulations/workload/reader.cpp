@@ -169,19 +169,22 @@ void reader::read_everything(std::function<void()> done) {
   });
 }
 
+bool reader::has_read(const place& at, std::pair<int64_t, int64_t>& bounds) {
+  auto& [start, end] = bounds;
+  auto found = next_.find(at);
+  if (start >= end || (found != next_.end() && found->second >= end)) return true;
+  // What was left has been removed meanwhile, as it may: it goes on at the new start.
+  auto stands = consumer_->position({at.topic, at.partition});
+  bool removed = stands.ok() && *stands && **stands >= end && past_.may_begin_at(at, **stands);
+  if (removed) start = end;
+  return removed;
+}
+
 void reader::check_whole(const std::function<void()>& done) {
   take();
-  bool all = std::all_of(bounds_.begin(), bounds_.end(), [this](auto& entry) {
-    auto& [at, range] = entry;
-    auto& [start, end] = range;
-    auto found = next_.find(at);
-    if (start >= end || (found != next_.end() && found->second >= end)) return true;
-    // What was left has been removed meanwhile, as it may: it goes on at the new start.
-    auto stands = consumer_->position({at.topic, at.partition});
-    bool removed = stands.ok() && *stands && **stands >= end && past_.may_begin_at(at, **stands);
-    if (removed) start = end;
-    return removed;
-  });
+  bool all = true;
+  for (auto& [at, bounds] : bounds_)
+    all = has_read(at, bounds) && all;
   if (!all) return in_.after(10 * millisecond, [this, done] { check_whole(done); });
   for (auto& [at, range] : bounds_)
     past_.read_whole(at, range.first, range.second);

@@ -37,6 +37,7 @@ private:
   void rewind();
   void take();
   void check_whole(const std::function<void()>& done);
+  [[nodiscard]] bool has_read(const place& at, std::pair<int64_t, int64_t>& bounds);
 
   client_process& in_;
   history& past_;

@@ -11,6 +11,13 @@ namespace {
 
 const topic_partition t0{"t", 0};
 
+std::vector<std::pair<topic_partition, topic_id>> partitions(int count) {
+  std::vector<std::pair<topic_partition, topic_id>> all;
+  for (int i = 0; i < count; ++i)
+    all.emplace_back(topic_partition{"t", i}, topic_id{});
+  return all;
+}
+
 } // namespace
 
 TEST_CASE("fetch plan: what is fetched ahead stays within its bound, and every partition has its turn",
@@ -21,9 +28,7 @@ TEST_CASE("fetch plan: what is fetched ahead stays within its bound, and every p
   s.reset = offset_reset::start;
   fetch_plan plan{s};
   seeded_random random{1};
-  std::vector<std::pair<topic_partition, topic_id>> all;
-  for (int i = 0; i < 40; ++i)
-    all.emplace_back(topic_partition{"t", i}, topic_id{});
+  auto all = partitions(40);
   plan.assign(all);
   instant now{1s};
   std::map<int, int> fetches;
@@ -136,9 +141,7 @@ TEST_CASE("fetch plan: partitions that share too little to be asked together do 
   fetch_plan plan{s};
   seeded_random random{1};
   instant now{1s};
-  std::vector<std::pair<topic_partition, topic_id>> all;
-  for (int i = 0; i < 20; ++i)
-    all.emplace_back(topic_partition{"t", i}, topic_id{});
+  auto all = partitions(20);
   plan.assign(all);
   for (auto& entry : all)
     plan.seek(entry.first, 10);
@@ -170,13 +173,7 @@ TEST_CASE("fetch plan: its counts agree whatever is asked, sought, paused, taken
   instant now{1s};
   std::vector<fetch_plan::question> open;
   std::optional<chunk> taken;
-  auto assign = [&](int partitions) {
-    std::vector<std::pair<topic_partition, topic_id>> all;
-    for (int i = 0; i < partitions; ++i)
-      all.emplace_back(topic_partition{"t", i}, topic_id{});
-    plan.assign(all);
-  };
-  assign(3);
+  plan.assign(partitions(3));
   auto answer_one = [&] {
     if (open.empty()) return;
     auto at = open.begin() + static_cast<ptrdiff_t>(random.below(open.size()));
@@ -223,7 +220,7 @@ TEST_CASE("fetch plan: its counts agree whatever is asked, sought, paused, taken
       plan.lost(any, {ec::unknown_topic, "gone"});
       break;
     case 5:
-      assign(1 + static_cast<int>(random.below(4)));
+      plan.assign(partitions(1 + static_cast<int>(random.below(4))));
       break;
     case 6:
       (void)plan.take_error();
