@@ -4,7 +4,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -53,9 +52,7 @@ class Kafka(World):
         self.assertEqual(self.metric(node, "pessoa_kafka_connections"), 1)
         self.assertEqual(self.metric(node, "pessoa_kafka_requests_total"), 3)
         # The client may have read its answer before the node hears that it was written.
-        deadline = time.monotonic() + PATIENCE
-        while self.metric(node, "pessoa_kafka_requests_open") != 0 and time.monotonic() < deadline:
-            pass
+        node.until(lambda: self.metric(node, "pessoa_kafka_requests_open") == 0)
         self.assertEqual(self.metric(node, "pessoa_kafka_requests_open"), 0)
         self.assertEqual(node.end(signal.SIGTERM), 0)  # with the connection open
         self.assertEqual(client.recv(1), b"")
@@ -72,9 +69,7 @@ class Kafka(World):
         lost.sendall(api_versions(3, 1))
         self.assertEqual(lost.recv(1), b"")
         told = f"this port Pessoa's RPC; the Kafka protocol is served on {node.kafka}"
-        deadline = time.monotonic() + PATIENCE  # the client may hear of the end before the node writes why
-        while told not in node.errors() and time.monotonic() < deadline:
-            pass
+        node.until(lambda: told in node.errors())  # the client may hear of the end before the node writes why
         self.assertIn(told, node.errors())
         self.assertIn("the peer speaks Pessoa's RPC", node.errors())
 

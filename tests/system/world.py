@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 BINARY = os.environ["PESSOA_BIN"]
@@ -59,6 +60,15 @@ class Node:
     def errors(self):
         # Not through the file's own position: the node writes at it.
         return os.pread(self.log.fileno(), 1 << 24, 0).decode(errors="replace")
+
+    def until(self, holds):
+        """Asks `holds` until it does, for PATIENCE at most; a node that has ended is not waited for."""
+        deadline = time.monotonic() + PATIENCE
+        while not holds() and self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                self.process.wait(0.02)
+            except subprocess.TimeoutExpired:
+                pass
 
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
