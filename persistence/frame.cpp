@@ -70,6 +70,8 @@ const char* to_string(frame_defect defect) {
     return "it does not begin where the one before ended";
   case frame_defect::broken_chain:
     return "it does not follow the one before";
+  case frame_defect::false_end:
+    return "the batch before it says that it ends elsewhere";
   }
   return "?";
 }

@@ -70,6 +70,7 @@ enum class frame_defect : uint8_t {
   bad_batch,    // the batch's CRC, or padding that is not zero
   wrong_offset, // it does not begin where the one before ended
   broken_chain, // it does not follow the one before
+  false_end,    // it follows the one before, whose batch says that it ends elsewhere: rot, never a torn tail
 };
 const char* to_string(frame_defect defect);
 

@@ -15,9 +15,10 @@ constexpr size_t chunk_heads = 64u << 10;
 constexpr uint32_t frames_apart = 2u << 10;
 
 frame_defect follows(const frame_view& view, const walk_end& before) {
-  if (before.next && view.header.base != *before.next) return frame_defect::wrong_offset;
-  if (before.last_crc && view.header.previous_crc != *before.last_crc && !PESSOA_PLANT("skip_previous_crc"))
-    return frame_defect::broken_chain;
+  const bool linked = before.last_crc && view.header.previous_crc == *before.last_crc;
+  if (before.next && view.header.base != *before.next)
+    return linked ? frame_defect::false_end : frame_defect::wrong_offset;
+  if (before.last_crc && !linked && !PESSOA_PLANT("skip_previous_crc")) return frame_defect::broken_chain;
   return frame_defect::none;
 }
 
@@ -67,7 +68,7 @@ result<walk_end> walk_frames(read_window& bytes, const partition_key& key, walk_
 }
 
 result<std::optional<offset>> durable_end_recorded_in(read_window& bytes, const partition_key& key,
-                                                      uint64_t from) {
+                                                      uint32_t generation, uint64_t from) {
   std::optional<offset> found;
   uint64_t position = (from + frame_alignment - 1) / frame_alignment * frame_alignment;
   while (position + frame_header_size <= bytes.end()) {
@@ -77,6 +78,7 @@ result<std::optional<offset>> durable_end_recorded_in(read_window& bytes, const 
       if (load_le<uint32_t>(view.data() + at) != frame_magic) continue;
       frame_header header;
       if (parse_frame_header(view.subspan(at), key, header) != frame_defect::none) continue;
+      if (header.generation < generation) continue;
       if (!found || header.durable_end > *found) found = header.durable_end;
     }
     if (at == 0) break;

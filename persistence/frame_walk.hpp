@@ -47,12 +47,13 @@ result<walk_end> walk_frames(read_window& bytes, const partition_key& key, walk_
 // About what a walk over heads reads for a frame of that length.
 uint64_t head_reading(uint32_t frame_length);
 
-// The largest durable end that any frame header from `from` on recorded; nullopt without one. Looks at
-// every multiple of 8, so that no damage hides what comes after it.
+// The largest durable end that any frame header of that generation or a later one recorded, from `from` on; nullopt without
+// one. Looks at every multiple of 8, so that no damage hides what comes after it. (Of an older generation it may be what a
+// truncation took away, in old blocks; what it left, the truncation itself vouches for.)
 //
 // A client that plants bytes like a frame's inside its records can make a torn tail look like loss, never the
 // reverse.
 result<std::optional<offset>> durable_end_recorded_in(read_window& bytes, const partition_key& key,
-                                                      uint64_t from);
+                                                      uint32_t generation, uint64_t from);
 
 } // namespace pessoa::persistence

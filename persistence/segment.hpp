@@ -28,6 +28,10 @@ public:
   result<void> create();
   // The open file; opens it when it is not. The caller's pointer keeps it open.
   result<std::shared_ptr<random_file>> file();
+  [[nodiscard]] bool is_open() const {
+    std::lock_guard lock{mutex_};
+    return file_ != nullptr;
+  }
   void release();
   // Removes both files. The index goes first: an index without a segment would be believed if that name came
   // again.
@@ -39,7 +43,7 @@ private:
   std::string path_;
   std::string index_path_;
   segment_index index_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::shared_ptr<random_file> file_;
 };
 

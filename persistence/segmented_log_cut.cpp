@@ -15,15 +15,24 @@ result<void> segmented_log::save_state(const log_state& state) {
   return replace_file(env_, directory_ + "/state", state.encode());
 }
 
+namespace {
+
+result<void> wipe(random_file& file, uint64_t from, uint64_t end) {
+  const std::vector<uint8_t> zeros(std::min<uint64_t>(end - from, 64u << 10));
+  for (auto at = from; at < end; at += zeros.size())
+    PESSOA_CHECK(file.write_at(at, byte_view{zeros}.first(std::min<uint64_t>(zeros.size(), end - at))));
+  return {};
+}
+
+} // namespace
+
 // A file system that makes a file longer before its data has arrived may show what lay in those blocks before: what is cut
 // here, in the place of the next frame, and after the same frame as then. So it is made no frame before it goes: all of it,
 // because the journal may give back, byte for byte, the frame that led to the next.
 result<void> segmented_log::wipe_and_cut(random_file& file, uint64_t from, uint64_t size) {
   if (PESSOA_PLANT("cut_without_wiping")) return file.truncate(from);
   if (PESSOA_PLANT("wipe_one_frame")) size = std::min<uint64_t>(size, from + frame_header_size);
-  const std::vector<uint8_t> zeros(std::min<uint64_t>(size - from, 64u << 10));
-  for (auto at = from; at < size; at += zeros.size())
-    PESSOA_CHECK(file.write_at(at, byte_view{zeros}.first(std::min<uint64_t>(zeros.size(), size - at))));
+  PESSOA_CHECK(wipe(file, from, size));
   PESSOA_CHECK(file.sync());
   return file.truncate(from);
 }
@@ -93,8 +102,15 @@ result<void> segmented_log::cut_files(offset to) {
   index.sync();
   for (size_t i = runs_.size(); i-- > kept;)
     PESSOA_CHECK(runs_[i].file->remove());
+  // For the same reason as in wipe_and_cut(), and one frame is enough: what comes in its place has another generation, so
+  // that those behind it, if they show again, follow nothing.
+  const bool synced = !PESSOA_PLANT("skip_truncation_sync");
+  if (!PESSOA_PLANT("truncate_without_wiping")) {
+    PESSOA_CHECK(wipe(*file, facts.size, facts.size + frame_header_size));
+    if (synced) PESSOA_CHECK(file->sync());
+  }
   PESSOA_CHECK(file->truncate(facts.size));
-  if (!PESSOA_PLANT("skip_truncation_sync")) PESSOA_CHECK(file->sync());
+  if (synced) PESSOA_CHECK(file->sync());
   auto entries = index.entries();
   size_t keep = 0;
   while (keep < entries.size() && entries[keep].at < facts.end && entries[keep].kind == index_kind::frame)

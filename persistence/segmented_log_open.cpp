@@ -204,7 +204,8 @@ result<bool> segmented_log::load_sealed(run& sealed, offset next_base, recovery_
                            return true;
                          }));
   report.bytes_read += walked.bytes_read;
-  if (sealed.facts.end == next_base && walked.position < size && !failed_) {
+  const bool rotten = walked.defect == frame_defect::false_end && !PESSOA_PLANT("cut_behind_a_false_end");
+  if (sealed.facts.end == next_base && walked.position < size && !rotten && !failed_) {
     // A start was cut short between giving the tail a segment of its own and taking it from here. The names were synced
     // when this start began.
     PESSOA_CHECK(file->truncate(walked.position));
@@ -303,17 +304,33 @@ result<segmented_log::recovered_producers> segmented_log::replay_producers(offse
       note_replay(view.header);
       return true;
     };
-    PESSOA_TRY(auto walked, walk_frames(*file, key_, start, r.facts.size, walk_depth::heads, replay));
-    report.bytes_read += walked.bytes_read;
-    if (walked.position != r.facts.size && start.position != 0) { // the index lied: from the beginning, then
-      PESSOA_TRY(walked, walk_frames(*file, key_, {0, r.file->base(), std::nullopt}, r.facts.size,
-                                     walk_depth::heads, replay));
+    walk_end walked;
+    // What follows is not read here, so where the last one says that it ends is compared with what is known.
+    auto walk = [&](const walk_start& at) -> result<bool> {
+      PESSOA_TRY(walked, walk_frames(*file, key_, at, r.facts.size, walk_depth::heads, replay));
       report.bytes_read += walked.bytes_read;
+      if (walked.position != r.facts.size) return false;
+      if (walked.next.value_or(r.facts.end) == r.facts.end || PESSOA_PLANT("believe_the_last_head"))
+        return true;
+      walked.defect = frame_defect::false_end;
+      return false;
+    };
+    PESSOA_TRY(auto whole, walk(start));
+    if (!whole && start.position != 0) { // the index lied: from the beginning, then
+      PESSOA_TRY(whole, walk({0, r.file->base(), std::nullopt}));
     }
-    if (walked.position == r.facts.size) continue;
+    if (whole) continue;
     if (r.facts.end <= state_.log_start) { // removed, and not to be missed: a gap as above
       table = {};
       continue;
+    }
+    // So is what was removed of a segment that is still there, as far as the index knows where it ends.
+    if (auto kept = r.file->index().find(state_.log_start); kept && kept->kind == index_kind::frame
+                                                            && kept->position >= walked.position
+                                                            && !PESSOA_PLANT("miss_what_was_removed")) {
+      table = {};
+      PESSOA_TRY(whole, walk({kept->position, kept->at, std::nullopt}));
+      if (whole) continue;
     }
     lose(r.file->path() + " is damaged at byte " + std::to_string(walked.position) + ": "
              + to_string(walked.defect),

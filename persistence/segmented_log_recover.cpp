@@ -67,7 +67,12 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
     auto got = file->read_at(entry.position, head, sizeof head);
     if (!got.ok() || entry.kind != index_kind::frame) return false;
     report.bytes_read += *got;
-    return parse_frame_head({head, *got}, key_, view) == frame_defect::none && view.header.base == entry.at;
+    if (parse_frame_head({head, *got}, key_, view) != frame_defect::none || view.header.base != entry.at)
+      return false;
+    // A truncated frame is no place to begin: what it says was synced is gone, and if old blocks show it in the place of one
+    // that has not come to the disk, nothing tells but the frame before, which the scan has to meet first.
+    return view.header.generation >= state_.generation || entry.at < state_.truncated_to
+           || PESSOA_PLANT("scan_behind_truncation");
   };
   std::optional<offset> synced;
   walk_start from{0, active.file->base(), std::nullopt};
@@ -84,9 +89,6 @@ result<walk_start> segmented_log::choose_start(recovery_report& report) {
     }
     if (!synced) {
       synced = std::max(view.header.synced_end, from.known);
-      // What an unfinished truncation takes may be synced: the scan has to meet the place where it begins.
-      if (state_.truncating && !PESSOA_PLANT("scan_behind_truncation"))
-        synced = std::min(*synced, state_.truncated_to);
       from.known = *synced;
     }
     if (entries[i].at > *synced) continue;
@@ -179,12 +181,15 @@ result<segmented_log::scan> segmented_log::scan_active(const walk_start& from, u
   read_window window{*file, file_size};
   PESSOA_TRY(found.end, walk_frames(window, key_, from, walk_depth::whole, take));
   found.why = refused ? refused : to_string(found.end.defect);
+  // What is called durable is read by its heads, and a batch that claims more than it holds could make up for what follows.
+  if (found.end.defect == frame_defect::false_end && !PESSOA_PLANT("cut_behind_a_false_end"))
+    found.contradiction = to_string(found.end.defect);
   if (found.end.defect == frame_defect::unsupported)
     return error{ec::unsupported_version, active.file->path() + " at byte "
                                               + std::to_string(found.end.position)
                                               + ": a frame of a newer format version"};
   if (found.end.position < file_size) {
-    PESSOA_TRY(auto behind, durable_end_recorded_in(window, key_, found.end.position + 1));
+    PESSOA_TRY(auto behind, durable_end_recorded_in(window, key_, state_.generation, found.end.position + 1));
     found.durable_end = std::max(found.durable_end, behind.value_or(offset{0}));
   }
   report.bytes_read += window.bytes_read();

@@ -314,6 +314,8 @@ result<offset> segmented_log::sync_segments() {
     generation = state_.generation;
   }
   PESSOA_CHECK(save_epochs_if_new());
+  // The journal has idle logs synced before it is trimmed: nobody else would close their files again.
+  const bool idle = !active->is_open();
   PESSOA_TRY(auto file, active->file());
   if (auto synced = PESSOA_PLANT("skip_segment_sync") ? result<void>{} : file->sync(); !synced.ok()) {
     PESSOA_PROBE("sync_failed");
@@ -327,6 +329,7 @@ result<offset> segmented_log::sync_segments() {
   }
   active->index().flush();
   active->index().set_durable_mark(target);
+  if (idle && !PESSOA_PLANT("leave_idle_files_open")) active->release();
   return target;
 }
 

@@ -15,6 +15,16 @@ size_t partitions_on(const sim_disk& disk, const std::string& data) {
   return disk.names_in(data + "/topics").size();
 }
 
+// Each path once, with how often it is open.
+std::string named(const std::multiset<std::string>& files) {
+  std::string text;
+  for (auto at = files.begin(); at != files.end(); at = files.upper_bound(*at)) {
+    auto times = files.count(*at);
+    text += (text.empty() ? "" : ", ") + *at + (times > 1 ? " (" + std::to_string(times) + " times)" : "");
+  }
+  return text;
+}
+
 } // namespace
 
 resources::resources(world& of, node_place& node) : world_(of), node_(node) {
@@ -32,9 +42,9 @@ void resources::look() {
   if (life->timers() > timers_max)
     return world_.fail(bounded, std::to_string(life->timers()) + " timers are set");
   auto files_max = other_files_max + files_per_log_max * replicas() + node_.settings().io_threads;
-  if (auto files = node_.disk().open_files(); files > files_max)
-    world_.fail(bounded,
-                std::to_string(files) + " files are open, with " + std::to_string(replicas()) + " logs");
+  if (auto& files = node_.disk().open_files(); files.size() > files_max)
+    world_.fail(bounded, std::to_string(files.size()) + " files are open, with " + std::to_string(replicas())
+                             + " logs: " + named(files));
 }
 
 void resources::watch_rest() {
@@ -55,8 +65,10 @@ void resources::watch_rest() {
     return world_.fail(rest, "a node without clients took " + std::to_string(took) + " steps in "
                                  + std::to_string(span / second) + " seconds, upkeep explains "
                                  + std::to_string(allowed));
-  if (auto files = node_.disk().open_files(); files > other_files_max)
-    world_.fail(rest, "a node without clients holds " + std::to_string(files) + " files open");
+  auto files = node_.disk().open_files();
+  const auto logs = node_.settings().data + "/topics/";
+  std::erase_if(files, [&](auto& path) { return !path.starts_with(logs); });
+  if (!files.empty()) world_.fail(rest, "a node without clients holds files of logs open: " + named(files));
 }
 
 } // namespace pessoa::sim

@@ -20,7 +20,7 @@ sim_disk::~sim_disk() = default;
 
 persistence::storage_env& sim_disk::env() { return *lives_.back(); }
 
-size_t sim_disk::open_files() const { return lives_.back()->open_; }
+const std::multiset<std::string>& sim_disk::open_files() const { return lives_.back()->open_; }
 
 bool sim_disk::is_cut() const { return lives_.back()->state_ == life::cut; }
 

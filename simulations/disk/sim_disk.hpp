@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -89,7 +90,8 @@ public:
   // What lies there now, without a process that reads: no fault, nothing counted. Until the next change of the disk.
   [[nodiscard]] std::optional<byte_view> content(const std::string& path) const;       // nullopt: no file
   [[nodiscard]] std::vector<std::string> names_in(const std::string& directory) const; // in order
-  [[nodiscard]] size_t open_files() const; // handles of the current life
+  [[nodiscard]] const std::multiset<std::string>&
+  open_files() const; // by path, one per handle of the current life
   [[nodiscard]] const disk_counters& counters() const { return counters_; }
   // Operations that failed, by a fault or for want of room.
   [[nodiscard]] uint64_t troubles() const { return faults_.faults() + counters_.no_room; }

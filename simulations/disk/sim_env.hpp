@@ -56,7 +56,7 @@ public:
 
   sim_disk& disk_;
   life state_ = life::alive;
-  size_t open_ = 0; // handles
+  std::multiset<std::string> open_; // paths, one per handle
 
 private:
   void drop(const node_ptr& directory, std::string name); // a copy: the caller's may be the key that goes
@@ -70,10 +70,10 @@ public:
   sim_handle(sim_env& env, std::string path, node_ptr node, bool writable)
       : env_(env), path_(std::move(path)), node_(std::move(node)), writable_(writable) {
     ++node_->open_handles;
-    ++env_.open_;
+    env_.open_.insert(path_);
   }
   ~sim_handle() override {
-    --env_.open_;
+    env_.open_.erase(env_.open_.find(path_));
     env_.release(node_);
   }
 

@@ -276,6 +276,7 @@ void storage_world::remove_before(hosted& log) {
 
 void storage_world::remove(hosted& log) {
   if (!service->detach(*log.log).ok()) return;
+  log.forgotten_at_round = journal_rounds();
   log.log.reset();
   log.model.deletion_in_doubt = true;
   if (!directory->delete_partition(log.model.key).ok()) {

@@ -40,6 +40,8 @@ const std::vector<std::pair<std::string, std::string>>& storage_checkers() {
       {"the_log_ends_where_it_should", "a log ends behind what was sent to it, or cut back"},
       {"what_is_missing_is_reported", "what damage has taken is reported, but for the last commit"},
       {"what_is_there_can_be_read", "everything between start and end can be read"},
+      {"what_is_whole_stays",
+       "of what lies in a damaged file a start takes away nothing that is whole and was called durable"},
       {"what_was_acknowledged_is_there", "a start finds all that was acknowledged"},
       {"what_was_recovered_is_durable", "what a start has found no power cut can take"},
   };

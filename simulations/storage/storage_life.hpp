@@ -1,13 +1,16 @@
 // The parts of one storage seed (storage_world.hpp): storage_world.cpp drives, storage_actions.cpp asks the
-// log for things and tells the model, storage_checks.cpp compares.
+// log for things and tells the model, storage_checks.cpp and storage_flips.cpp compare.
 #pragma once
 
 #include "persistence/commit_service.hpp"
 #include "persistence/data_directory.hpp"
+#include "persistence/frame_walk.hpp"
 #include "simulations/disk/sim_disk.hpp"
 #include "simulations/storage/log_model.hpp"
 #include "simulations/storage/stepped_pool.hpp"
 #include "simulations/storage/storage_world.hpp"
+
+#include <algorithm>
 
 namespace pessoa::sim {
 
@@ -15,6 +18,10 @@ struct check_failed {
   std::string check;
   std::string what;
 };
+
+inline bool contains(byte_view all, byte_view part) {
+  return std::search(all.begin(), all.end(), part.begin(), part.end()) != all.end();
+}
 
 class stepped_clock final : public clock {
 public:
@@ -34,6 +41,7 @@ enum class habit : uint8_t {
   restless,      // many short lives that end inside a change, most by a kill; crashes within starts
   full_starts,   // syncs fail, processes are killed, and starts find little room
   equal_batches, // all frames have the size of a sector, and new sectors may show what was there before
+  rotten_ends, // few lives, the last of which loses an index, ends in truncations and removals, and then a bit flips
 };
 
 struct storage_world {
@@ -52,6 +60,8 @@ struct storage_world {
     bool busy = false;        // a commit is in flight
     bool open_failed = false; // until the next start
     bool waits = false;       // there was no room to open it
+    // The journal's rounds when it learned that the log was deleted.
+    std::optional<uint64_t> forgotten_at_round;
   };
 
   // -- storage_world.cpp ---
@@ -64,6 +74,7 @@ struct storage_world {
   void cut_at_last();
   [[nodiscard]] crash_kind draw_crash();
   void die(crash_kind kind);
+  [[nodiscard]] uint64_t journal_rounds() const; // of all lives
   void end_life();
   bool stop_cleanly();
   [[noreturn]] void fail(const std::string& check, const std::string& what) const;
@@ -91,12 +102,19 @@ struct storage_world {
   void check_recovered(hosted& log, const persistence::recovery_report& report);
   void check_producers(hosted& log);
   void read_back(hosted& log, bool to_the_end);
+
+  // -- storage_flips.cpp ---
   void check_flipped();
   struct flipped;
   std::optional<flipped> flip_something();
   bool start_flipped(flipped& flip);
-  std::optional<uint64_t> header_at(hosted& log, const std::string& file, uint64_t byte);
-  offset frame_at(hosted& log, const std::string& file, uint64_t byte);
+  [[nodiscard]] bool is_somewhere(const hosted& log,
+                                  const model_batch& batch) const; // in a segment or the journal
+  bool walk_segment(const hosted& log, const std::string& file, persistence::walk_depth depth,
+                    const persistence::frame_visitor& look);
+  std::optional<uint64_t> header_at(const hosted& log, const std::string& file, uint64_t byte);
+  offset frame_at(const hosted& log, const std::string& file, uint64_t byte);
+  std::optional<uint64_t> bit_that_makes_up(const hosted& log, const std::string& file);
 
   storage_outcome outcome;
   seeded_random random;      // what is asked for

@@ -7,10 +7,11 @@ namespace pessoa::sim {
 namespace {
 
 habit draw_habit(random_source& random) {
-  auto drawn = random.below(8);
-  if (drawn < 2) return habit::restless;
-  if (drawn == 2) return habit::full_starts;
-  return drawn == 3 ? habit::equal_batches : habit::none;
+  auto drawn = random.below(16);
+  if (drawn < 4) return habit::restless;
+  if (drawn < 6) return habit::full_starts;
+  if (drawn < 9) return habit::equal_batches;
+  return drawn < 12 ? habit::rotten_ends : habit::none;
 }
 
 sim_disk_options draw_disk(random_source& random, habit manner) {
@@ -57,9 +58,13 @@ storage_world::storage_world(uint64_t seed)
   }
   if (manner == habit::equal_batches) {
     logs.resize(1 + habits.below(2));
-    if (habits.below(2) == 0) settings.journal_from_logs = logs.size() + 1; // never
+    settings.journal_from_logs = habits.below(2) == 0 ? 1 : logs.size() + 1; // always, or never
   }
   if (manner == habit::full_starts) with_errors = with_full_disk = true;
+  if (manner == habit::rotten_ends) {
+    with_flip = true;
+    logs.resize(1 + habits.below(2));
+  }
   for (size_t i = 0; i < logs.size(); ++i)
     logs[i].model.key = {topic_id{draw_uuid(random)}, partition_id{static_cast<int32_t>(i)}};
 }
@@ -78,6 +83,7 @@ void storage_world::run() {
   auto lives = 2 + random.below(4);
   if (manner == habit::restless) lives = 6 + habits.below(10);
   if (manner == habit::equal_batches) lives = 6 + habits.below(30);
+  if (manner == habit::rotten_ends) lives = 1 + habits.below(2);
   for (uint64_t life = 0; life < lives; ++life) {
     bool last = with_flip && life + 1 == lives;
     if (last) break_an_index();
@@ -96,15 +102,17 @@ void storage_world::run() {
 
 // One life: steps until it has lasted long enough, or the power goes. True after a clean stop.
 bool storage_world::live() {
-  bool is_short = manner == habit::equal_batches;
+  bool is_short = manner == habit::equal_batches || manner == habit::rotten_ends;
   auto steps = is_short ? 3 + habits.below(15) : 20 + random.below(150);
   auto end = random.below(4); // how it ends: 0 a clean stop, 1 between two operations, else within one
+  if (manner == habit::rotten_ends && habits.below(3) == 0) end = 0;
   if (end >= 2) disk.faults().cut_power_at(1 + random.below(120));
   if (end >= 1 && manner == habit::equal_batches) // while as much as possible is neither here nor there
-    disk.faults().inject({.operation = disk_operation::sync,
-                          .fault = disk_fault::power_cut,
-                          .nth = 1 + habits.below(4),
-                          .path_contains = ".log"});
+    disk.faults().inject(
+        {.operation = disk_operation::sync,
+         .fault = disk_fault::power_cut,
+         .nth = 1 + habits.below(4),
+         .path_contains = settings.journal_from_logs == 1 && habits.below(2) == 0 ? ".journal" : ".log"});
   if (with_errors && random.below(2) == 0)
     disk.faults().set_rates({.write_error = static_cast<uint32_t>(random.below(15'000)),
                              .sync_error = static_cast<uint32_t>(random.below(15'000))});
@@ -162,7 +170,7 @@ void storage_world::break_an_index() {
   if (habits.below(2) == 0) return;
   disk.faults().inject({.operation = disk_operation::write,
                         .fault = disk_fault::error,
-                        .nth = 1 + habits.below(20),
+                        .nth = 1 + habits.below(manner == habit::rotten_ends ? 4 : 20),
                         .path_contains = ".index"});
 }
 
@@ -171,7 +179,7 @@ void storage_world::cut_at_last() {
   for (auto& log : logs) {
     if (disk.is_cut() || !log.log || log.busy || log.log->failed()) continue;
     auto what = habits.below(4);
-    if (what == 0 && manner != habit::equal_batches) truncate(log);
+    if (what == 0 || (what > 1 && manner == habit::rotten_ends)) truncate(log);
     if (what == 1) remove_before(log);
   }
 }
@@ -217,8 +225,7 @@ void storage_world::act() {
   auto choice = random.below(100);
   if (choice < 82) return commit(log);
   if (log.log->failed()) return;
-  // A truncated frame that shows again is reported as a loss, and rightly, as long as nobody can tell where it came from.
-  if (choice < 86 && manner != habit::equal_batches) return truncate(log);
+  if (choice < 86) return truncate(log);
   if (choice < 91) return remove_before(log);
   if (choice < 93 && with_deletions) return remove(log);
   if (choice < 95) return log.log->release_files();
@@ -233,9 +240,13 @@ void storage_world::die(crash_kind kind) {
   end_life();
 }
 
+uint64_t storage_world::journal_rounds() const {
+  return outcome.journal_rounds + (service ? service->counters().journal_syncs : 0);
+}
+
 void storage_world::end_life() {
   auto before = disk.counters().after_death;
-  if (service) outcome.journal_rounds += service->counters().journal_syncs;
+  outcome.journal_rounds = journal_rounds();
   for (auto& log : logs)
     if (log.log) outcome.segments += log.log->segment_count();
   pool->kill();
@@ -255,6 +266,7 @@ void storage_world::end_life() {
 bool storage_world::stop_cleanly() {
   for (int i = 0; i < 10'000 && !pool->idle() && !disk.is_cut(); ++i)
     pool->step();
+  if (manner == habit::rotten_ends) cut_at_last();
   disk.faults().clear();
   for (auto& log : logs)
     if (log.log && log.log->failed()) return false; // nothing that failed ends cleanly
@@ -270,7 +282,8 @@ bool storage_world::stop_cleanly() {
     if (log.log) log.model.acked_end = log.model.end();
   if (!directory->mark_clean_stop().ok()) return false;
   ++outcome.clean_stops;
-  disk.crash(random.below(2) == 0 ? crash_kind::kill : crash_kind::power);
+  bool kill = random.below(2) == 0 && manner != habit::rotten_ends;
+  disk.crash(kill ? crash_kind::kill : crash_kind::power);
   end_life();
   return true;
 }

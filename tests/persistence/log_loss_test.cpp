@@ -1,4 +1,6 @@
 // By what a start knows that something is missing, when the frames that would say so are gone.
+#include "persistence/frame.hpp"
+#include "persistence/log_files.hpp"
 #include "tests/support/log_fixture.hpp"
 
 using namespace pessoa;
@@ -51,6 +53,73 @@ TEST_CASE_METHOD(loss_fixture, "log: what a clean stop left is missed by every s
   open(true); // it trusts the stop, and reads what producers did
   crash(sim::crash_kind::kill);
   must_miss("offset 10 was durable");
+}
+
+// Storage directory 70932424.
+TEST_CASE_METHOD(loss_fixture, "log: a batch that lies about its end is missed by every start",
+                 "[persistence][log][recovery]") {
+  settings.index_interval_bytes = 1; // every frame has an entry, and a scan begins at the last
+  open();
+  append_synced(5);
+  auto frame = log->size_bytes() / 5;
+  log->checkpoint().value();
+  crash(sim::crash_kind::kill);
+  disk.env().remove_file(directory + "/" + file_name(offset{5}, producers_suffix)).value();
+  disk.flip_bit(segment_path(), 8 * (3 * frame + frame_header_size + 26)); // last offset delta, low byte
+  open(true);
+  REQUIRE(report.loss);
+  crash(sim::crash_kind::kill);
+  must_miss("says that it ends elsewhere");
+}
+
+// Storage directory 298452: it made up for what was cut behind it.
+TEST_CASE_METHOD(loss_fixture, "log: nothing is cut behind a batch that lies about its end",
+                 "[persistence][log][recovery]") {
+  open();
+  append_synced(5);
+  auto size = log->size_bytes();
+  crash(sim::crash_kind::kill);
+  disk.flip_bit(segment_path(),
+                8 * (3 * size / 5 + frame_header_size + 26)); // the fourth of five: two records
+  must_miss("says that it ends elsewhere");
+  CHECK(disk.content(segment_path())->size() == size);
+}
+
+// Storage directory 24748: neither in a segment that is closed.
+TEST_CASE_METHOD(loss_fixture,
+                 "log: nothing is cut from a closed segment behind a batch that lies about its end",
+                 "[persistence][log][recovery]") {
+  open();
+  append_synced(5);
+  auto size = log->size_bytes();
+  settings.segment_bytes = 1;
+  log->apply(settings);
+  append_synced(1);
+  crash(sim::crash_kind::kill);
+  disk.env().remove_file(index_path()).value();
+  disk.flip_bit(segment_path(), 8 * (3 * size / 5 + frame_header_size + 26));
+  must_miss("says that it ends elsewhere");
+  CHECK(disk.content(segment_path())->size() == size);
+}
+
+// Storage directory 8626, with the habits of its time.
+TEST_CASE_METHOD(loss_fixture, "log: rot in what was removed is not missed for the sake of its producers",
+                 "[persistence][log][recovery]") {
+  settings.index_interval_bytes = 1;
+  open();
+  append_synced(5);
+  auto frame = log->size_bytes() / 5;
+  log->remove_before(offset{3}).value();
+  log->checkpoint().value();
+  crash(sim::crash_kind::kill);
+  disk.env().remove_file(directory + "/" + file_name(offset{5}, producers_suffix)).value();
+  flip_header_of(1, frame);
+  for (bool clean : {true, false}) {
+    open(clean);
+    CHECK(report.loss.value_or("") == "");
+    CHECK(log->log_end() == offset{5});
+    crash(sim::crash_kind::kill);
+  }
 }
 
 TEST_CASE_METHOD(loss_fixture, "log: what the journal knows behind a gap is missed",

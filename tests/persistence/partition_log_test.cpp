@@ -597,6 +597,56 @@ TEST_CASE("log: a torn frame that was cut does not come back in the place of the
   CHECK(with_old_sectors > 10);
 }
 
+// Storage directories 4594 and 12397: its index had an entry for the frame that should be there, and the one that was
+// found there had been truncated.
+TEST_CASE("log: a truncated frame does not come back in the place of the next",
+          "[persistence][log][recovery]") {
+  int with_old_sectors = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    seeded_random random{seed};
+    sim::sim_disk disk{random, {.stale_sectors = true}};
+    partition_key key{topic_id{draw_uuid(random)}, partition_id{0}};
+    create_directories_durably(disk.env(), "log").value();
+    log_settings settings;
+    settings.index_interval_bytes = 64;
+    recovery_report report;
+    auto open = [&] {
+      return partition_log::open(disk.env(), "log", key, settings, false, {}, report).value();
+    };
+    auto log = open();
+    std::vector<bytes> batches;
+    auto append = [&](int64_t at) {
+      batches.resize(static_cast<size_t>(at));
+      batches.push_back(make_batch(offset{at}, leader_epoch{0}, 1, 360, timestamp{1}));
+      log->write({{batches.back(), timestamp{1}}}).value();
+    };
+    for (int64_t at = 0; at < 5; ++at)
+      append(at);
+    log->sync().value();
+    log->truncate(offset{1}).value();
+    auto durable = 1
+                   + static_cast<int64_t>(
+                       random.below(3)); // with another frame in the place of the first that went, or not
+    for (int64_t at = 1; at < durable; ++at)
+      append(at);
+    log->sync().value();
+    append(durable);
+    append(durable + 1);
+    log->release_files();
+    log.reset();
+    disk.crash(sim::crash_kind::power);
+    with_old_sectors += disk.last_crash_lost();
+    log = open();
+    INFO("seed " << seed << ", " << durable << " durable");
+    REQUIRE(report.loss.value_or("") == "");
+    REQUIRE(log->log_end() >= offset{durable});
+    for (auto at = offset{0}; at < log->log_end(); at = at + 1)
+      REQUIRE(same_bytes(log->read(at, log->log_end(), 1).value().data,
+                         batches[static_cast<size_t>(at.value())]));
+  }
+  CHECK(with_old_sectors > 10);
+}
+
 TEST_CASE_METHOD(log_fixture, "log: an idle log holds no open file and reads again", "[persistence][log]") {
   open();
   append_synced(10);
@@ -605,6 +655,22 @@ TEST_CASE_METHOD(log_fixture, "log: an idle log holds no open file and reads aga
   log->release_files();
   append_synced(1);
   CHECK(content() == expected(0, 11));
+}
+
+// Seed 71847: the journal has idle logs synced before it is trimmed.
+TEST_CASE_METHOD(log_fixture, "log: a sync in the background leaves an idle log without open files",
+                 "[persistence][log]") {
+  open();
+  auto background = log->background_sync();
+  append(2);
+  log->release_files();
+  REQUIRE(disk.open_files().empty());
+  CHECK(background->sync().value() == offset{2});
+  CHECK(disk.open_files().empty());
+  append(1);
+  REQUIRE_FALSE(disk.open_files().empty());
+  CHECK(background->sync().value() == offset{3});
+  CHECK_FALSE(disk.open_files().empty());
 }
 
 TEST_CASE("log: the worked example of docs/formats/segment.md is what is written", "[persistence][log]") {
