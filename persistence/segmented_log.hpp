@@ -108,6 +108,7 @@ private:
   };
   result<void> load_producers(offset end, recovery_report& report);
   result<recovered_producers> replay_producers(offset end, recovery_report& report);
+  result<void> replay_run(run& r, offset from, producer_table& table, recovery_report& report);
   result<void> rebuild_epochs(recovery_report& report);
   void lose(std::string what, recovery_report& report);
   [[nodiscard]] std::string named() const;

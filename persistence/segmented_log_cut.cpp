@@ -188,18 +188,6 @@ result<uint64_t> segmented_log::remove_before(offset start) {
   return freed;
 }
 
-// What producers did in segments that go must be known without them: a start that began with an older snapshot would take
-// a repetition for new, and what follows for out of order. Requires: all that was written is durable.
-result<void> segmented_log::keep_producers_of(offset start) {
-  size_t front = 0;
-  while (front + 1 < runs_.size() && runs_[front].facts.end <= start)
-    ++front;
-  if (durable_snapshot_end_ >= runs_[front].file->base() || producers_.size() == 0
-      || PESSOA_PLANT("forget_removed_producers"))
-    return {};
-  return save_producers(true);
-}
-
 std::optional<offset> segmented_log::retention_start(timestamp now, offset limit) const {
   std::lock_guard lock{facts_};
   uint64_t size = 0;

@@ -241,53 +241,6 @@ result<void> segmented_log::add_segment(offset base) {
   return {};
 }
 
-void segmented_log::note_replay(const frame_header& frame) {
-  if (frame.base < snapshot_end_) return; // recovery writes it again: what is durable is not to be replaced
-  unsnapshot_bytes_ += frame.frame_length;
-  replay_bytes_ += head_reading(frame.frame_length);
-}
-
-void segmented_log::snapshot_producers_if_due() {
-  if (!producers_loaded_) return; // recovery appends before it knows the producers
-  // What a start would have to read is one price, writing the table the other. Logs of one rhythm take turns.
-  auto allowed = settings_.producer_snapshot_bytes;
-  allowed -= static_cast<uint64_t>(key_.index.value()) * 7 % 16 * (allowed / 32);
-  constexpr uint64_t entry_bytes = 200;
-  if (replay_bytes_ < allowed || unsnapshot_bytes_ < producers_.size() * 32 * entry_bytes) return;
-  snapshot_producers();
-}
-
-void segmented_log::snapshot_producers() {
-  {
-    std::lock_guard lock{facts_};
-    auto newest = runs_.back().facts.last_append;
-    producers_.expire(newest - settings_.producer_expiry_ms, settings_.producers_max);
-  }
-  // Only a start pays for a snapshot that could not be written.
-  if (!save_producers(false).ok()) return;
-  PESSOA_PROBE("producers_saved");
-  tail_.index_next = true;
-}
-
-// Requires: all that was written is durable.
-result<void> segmented_log::save_producers(bool durable) {
-  bool frames_gone = runs_.front().file->base() > offset{0};
-  durable =
-      durable
-      || (frames_gone && durable_snapshot_end_ == offset{0} && !PESSOA_PLANT("forget_removed_producers"));
-  if (log_end_ != durable_snapshot_end_) // else it is there already, and need not be in danger for a moment
-    PESSOA_CHECK(snapshots_.write(log_end_, producers_, durable, durable_snapshot_end_));
-  unsnapshot_bytes_ = replay_bytes_ = 0;
-  snapshot_end_ = log_end_;
-  if (durable) durable_snapshot_end_ = log_end_;
-  return {};
-}
-
-result<void> segmented_log::drop_snapshots_above(offset end) {
-  if (durable_snapshot_end_ > end) durable_snapshot_end_ = offset{0};
-  return snapshots_.remove_above(end);
-}
-
 // -- sync ---
 
 result<offset> segmented_log::sync() {
