@@ -186,9 +186,12 @@ bool storage_world::start_flipped(flipped& flip) {
     // A rotten last commit may look like one that was never finished: nothing after it says that it was
     // durable.
     auto must = concerned ? std::min(log.model.acked_end, log.model.last_commit) : log.model.acked_end;
+    // Removed may be what any of them says: the file that knows may be the one that is damaged.
+    auto kept = std::max({(*opened)->log_start(), log.model.log_start,
+                          log.model.start_in_doubt.value_or(log.model.log_start)});
     for (auto& batch : log.model.batches) {
-      if (flip.owner == i && batch.base != flip.hit && batch.base >= (*opened)->log_start()
-          && batch.next <= must && !is_somewhere(log, batch))
+      if (flip.owner == i && batch.base != flip.hit && batch.base >= kept && batch.next <= must
+          && !is_somewhere(log, batch))
         fail("what_is_whole_stays", name(log) + " at " + std::to_string(batch.base.value())
                                         + " is in no file any more, after a flip in " + flip.file);
       if (batch.base < (*opened)->log_start() || batch.next > end) continue;
