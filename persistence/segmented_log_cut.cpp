@@ -199,7 +199,8 @@ std::optional<offset> segmented_log::retention_start(timestamp now, offset limit
     if (facts.size == 0 || facts.end > limit) break;
     bool active = i + 1 == runs_.size();
     // By append time: what clients claim about records can neither keep nor delete them (failures N5).
-    bool old = settings_.retention_ms >= 0 && now - facts.last_append > settings_.retention_ms;
+    auto age = now - (PESSOA_PLANT("age_of_the_first") ? facts.first_append : facts.last_append);
+    bool old = settings_.retention_ms >= 0 && age > settings_.retention_ms;
     bool large = !active && settings_.retention_bytes >= 0
                  && size - facts.size >= static_cast<uint64_t>(settings_.retention_bytes);
     if (!old && !large) break;

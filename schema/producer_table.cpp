@@ -100,20 +100,39 @@ const producer_entry* producer_table::find(producer_id id) const {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-size_t producer_table::expire(timestamp oldest, size_t producers_max) {
-  size_t gone =
-      std::erase_if(entries_, [oldest](const auto& item) { return item.second.last_used < oldest; });
-  if (entries_.size() <= producers_max) return gone;
-
-  std::vector<std::pair<timestamp, producer_id>> by_use;
-  by_use.reserve(entries_.size());
+std::vector<std::pair<timestamp, producer_id>> producer_table::uses() const {
+  std::vector<std::pair<timestamp, producer_id>> out;
+  out.reserve(entries_.size());
   for (auto& [id, entry] : entries_)
-    by_use.emplace_back(entry.last_used, id);
+    out.emplace_back(entry.last_used, id);
+  return out;
+}
+
+size_t producer_table::expire(timestamp now, producer_expiry limits, size_t producers_max) {
+  auto by_use = uses();
+  std::sort(by_use.rbegin(), by_use.rend());
+  size_t gone = 0;
+  auto age = static_cast<uint64_t>(limits.unused_ms);
+  auto later = now - limits.unused_ms;
+  for (auto& [used, id] : by_use) {
+    // Unsigned: a snapshot may hold any two times.
+    if (used < later)
+      age += std::min(static_cast<uint64_t>(later.value()) - static_cast<uint64_t>(used.value()),
+                      static_cast<uint64_t>(limits.gap_max_ms));
+    later = std::min(later, used);
+    if (age > static_cast<uint64_t>(limits.age_ms)) gone += entries_.erase(id);
+  }
+  return gone + crop(producers_max);
+}
+
+size_t producer_table::crop(size_t producers_max) {
+  if (entries_.size() <= producers_max) return 0;
+  auto by_use = uses();
   auto excess = entries_.size() - producers_max;
   std::nth_element(by_use.begin(), by_use.begin() + static_cast<std::ptrdiff_t>(excess) - 1, by_use.end());
   for (size_t i = 0; i < excess; ++i)
     entries_.erase(by_use[i].second);
-  return gone + excess;
+  return excess;
 }
 
 bool producer_table::truncate(offset end) {

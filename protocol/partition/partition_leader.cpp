@@ -21,9 +21,6 @@ std::string text(const Ts&... parts) {
   return out.str();
 }
 
-// Before every moment: expiring with it only keeps the number of producers.
-constexpr timestamp any_age{std::numeric_limits<int64_t>::min()};
-
 } // namespace
 
 partition_leader::partition_leader(leader_start start)
@@ -33,7 +30,7 @@ partition_leader::partition_leader(leader_start start)
       acknowledged_end_(start.log_start) {
   PESSOA_ASSERT(offset{0} <= log_start_ && log_start_ <= log_end_, log_start_, log_end_);
   PESSOA_ASSERT(epoch_ >= leader_epoch{0}, epoch_);
-  producers_.expire(any_age, settings_.producers_max);
+  producers_.crop(settings_.producers_max);
 }
 
 // -- clients ---
@@ -90,6 +87,7 @@ effects partition_leader::produce(const produce_input& input, instant now, times
     if (input.level != acks::none) refused_.note(header, ec::overloaded, now, settings_.producers_max);
     return refuse(checked.error());
   }
+  if (header.idempotent()) producers_used_ = now;
   return append(input, wall);
 }
 
@@ -233,7 +231,7 @@ effects partition_leader::refused(const error& why, offset log_end, producer_tab
   log_end_ = log_end;
   appended_.undo(log_end);
   producers_ = std::move(producers);
-  producers_.expire(any_age, settings_.producers_max);
+  producers_.crop(settings_.producers_max);
   if (ended_) return out;
   for (auto& fetch : parked_.take_outside(log_start_, log_end_)) {
     out.push_back(answer_fetch{fetch.id, out_of_range(fetch.from)});
@@ -294,12 +292,13 @@ std::optional<instant> partition_leader::next_deadline() const {
 
 void partition_leader::expire_producers(instant now, timestamp wall) {
   if (!next_expiry_) next_expiry_ = now + expiry_interval;
+  if (!producers_used_) producers_used_ = now;
   bool crowded = producers_.size() >= producers_with_slack();
   if (!crowded && now < *next_expiry_) return;
   next_expiry_ = now + expiry_interval;
-  timestamp oldest =
-      wall - std::chrono::duration_cast<std::chrono::milliseconds>(settings_.producer_expiry).count();
-  if (producers_.expire(oldest, settings_.producers_max) > 0) PESSOA_PROBE("producer_expired");
+  auto ms = [](auto span) { return std::chrono::duration_cast<std::chrono::milliseconds>(span).count(); };
+  auto limits = producer_expiry::after(ms(settings_.producer_expiry), ms(now - *producers_used_));
+  if (producers_.expire(wall, limits, settings_.producers_max) > 0) PESSOA_PROBE("producer_expired");
   refused_.expire(now);
 }
 
@@ -323,7 +322,7 @@ effects partition_leader::end() {
 
 void partition_leader::apply(const leader_settings& settings) {
   settings_ = settings;
-  producers_.expire(any_age, settings_.producers_max);
+  producers_.crop(settings_.producers_max);
   waiting_bytes_allowed_ = waiting_.bytes();
   parked_fetches_allowed_ = parked_.size();
 }

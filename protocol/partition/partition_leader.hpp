@@ -229,6 +229,7 @@ private:
   size_t waiting_bytes_allowed_ = 0;
   size_t parked_fetches_allowed_ = 0;
   std::optional<instant> next_expiry_;
+  std::optional<instant> producers_used_; // in this epoch, or when it was first looked at
   instant now_{}; // as last heard
 };
 

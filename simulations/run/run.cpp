@@ -150,7 +150,10 @@ void run::read_everything() {
     node.power_on();
   }
   clients_.begin_last_look();
-  if (!world_.run_while_not([this] { return !clients_.unread(); }, world_.now() + calm_max))
+  // Who has its fill of one partition may wait for the others, one after the other, as long as a fetch may wait.
+  auto partitions = static_cast<world_time>(what_.topics) * what_.partitions;
+  auto read_max = calm_max + partitions * 10 * second;
+  if (!world_.run_while_not([this] { return !clients_.unread(); }, world_.now() + read_max))
     world_.fail("calm_is_served",
                 "what is there could not be read to its end: " + clients_.unread().value_or(""));
   auto gone = [this] { return !checks_.front()->leftover(); };

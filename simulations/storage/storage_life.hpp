@@ -1,5 +1,6 @@
 // The parts of one storage seed (storage_world.hpp): storage_world.cpp drives, storage_actions.cpp asks the
-// log for things and tells the model, storage_checks.cpp and storage_flips.cpp compare.
+// log for things and tells the model, storage_checks.cpp, storage_lookups.cpp and
+// storage_flips.cpp compare.
 #pragma once
 
 #include "persistence/commit_service.hpp"
@@ -27,12 +28,14 @@ class stepped_clock final : public clock {
 public:
   [[nodiscard]] instant now() const override { return now_; }
   [[nodiscard]] timestamp wall() const override {
-    return timestamp{1'700'000'000'000 + now_.time_since_epoch().count() / 1'000'000};
+    return timestamp{1'700'000'000'000 + jumped_ms_ + now_.time_since_epoch().count() / 1'000'000};
   }
   void pass(duration d) { now_ += d; }
+  void jump_wall(int64_t ms) { jumped_ms_ += ms; }
 
 private:
   instant now_{};
+  int64_t jumped_ms_ = 0;
 };
 
 // What a directory's lives are like. Most have none of it: each makes something frequent that is rare otherwise.
@@ -103,6 +106,11 @@ struct storage_world {
   void check_producers(hosted& log);
   void read_back(hosted& log, bool to_the_end);
 
+  // -- storage_lookups.cpp ---
+  void look_up(hosted& log);
+  void find_a_time(hosted& log);
+  void ask_retention(hosted& log);
+
   // -- storage_flips.cpp ---
   void check_flipped();
   struct flipped;
@@ -122,6 +130,7 @@ struct storage_world {
   seeded_random schedule;    // when jobs and answers run
   // Apart from all else, so that a directory without a habit is what it would be without any.
   seeded_random habits;
+  seeded_random lookups; // what is asked beside records, and the wall clock's jumps
   habit manner;
   sim_disk disk;
   stepped_clock time;

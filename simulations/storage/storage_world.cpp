@@ -37,7 +37,7 @@ storage_outcome run_storage_seed(uint64_t seed) {
 
 storage_world::storage_world(uint64_t seed)
     : random(seed), disk_random(seed ^ 0x6469736bull), schedule(seed ^ 0x7363686564ull),
-      habits(seed ^ 0x6861626974ull), manner(draw_habit(habits)),
+      habits(seed ^ 0x6861626974ull), lookups(seed ^ 0x6c6f6f6bull), manner(draw_habit(habits)),
       disk(disk_random, draw_disk(disk_random, manner)) {
   settings.journal_from_logs = 1 + random.below(5);
   settings.journal_bytes_max = 3000 + random.below(40'000);
@@ -96,7 +96,11 @@ void storage_world::run() {
       check_flipped();
       return;
     }
+    // Two days: by its appends alone each producer is too old then, or not born.
+    if (lookups.below(8) == 0) time.jump_wall((lookups.below(2) == 0 ? 2 : -2) * int64_t{86'400'000});
     restart();
+    for (auto& log : logs)
+      if (log.log) look_up(log);
   }
 }
 
@@ -230,6 +234,7 @@ void storage_world::act() {
   if (choice < 93 && with_deletions) return remove(log);
   if (choice < 95) return log.log->release_files();
   if (choice < 96) return read_back(log, false);
+  if (choice < 98) return look_up(log);
   if (auto refused = service->refusing()) note(1);
 }
 

@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check_whole(cut);
 
   auto fewer = *table;
-  size_t gone = fewer.expire(timestamp{number}, number % 4);
+  size_t gone = fewer.expire(timestamp{number}, producer_expiry::after(number), number % 4);
   PESSOA_ASSERT(fewer.size() + gone == table->size() && fewer.size() <= number % 4u);
   check_whole(fewer);
   return 0;

@@ -132,16 +132,58 @@ TEST_CASE("producer table: unused producers expire, then the longest unused unti
   producer_table table;
   for (int i = 0; i < 10; ++i)
     table.apply(batch_of(i, 0, 0, i), timestamp{100 + (i * 7) % 10}); // used in the order 0 3 6 9 2 5 8 1 4 7
-  CHECK(table.expire(timestamp{100}, 10) == 0);
-  CHECK(table.expire(timestamp{102}, 10) == 2);
+  CHECK(table.expire(timestamp{200}, {100, 100}, 10) == 0);
+  CHECK(table.expire(timestamp{200}, {98, 98}, 10) == 2);
   CHECK(table.find(producer_id{0}) == nullptr);
   CHECK(table.find(producer_id{3}) == nullptr);
-  CHECK(table.expire(timestamp{0}, 3) == 5);
+  CHECK(table.crop(3) == 5);
   CHECK(table.size() == 3);
   for (int id : {1, 4, 7})
     CHECK(table.find(producer_id{id}) != nullptr);
-  CHECK(table.expire(timestamp{0}, 0) == 3);
+  CHECK(table.expire(timestamp{0}, producer_expiry::after(1000), 0) == 3);
   CHECK(table.size() == 0);
+}
+
+// Seed 80769.
+TEST_CASE("producer table: a clock that jumps makes no producer old", "[schema][producer]") {
+  constexpr int64_t day = 86'400'000;
+  auto limits = producer_expiry::after(180'000);
+  for (int64_t jump : {day / 2, -day / 2}) {
+    producer_table table;
+    timestamp now{10 * day};
+    auto use = [&](int from, int to) {
+      for (int i = from; i < to; ++i)
+        table.apply(batch_of(i, 0, 0, i), now = now + 1000);
+    };
+    use(0, 10);
+    now = now + jump;
+    use(10, 11);
+    CHECK(table.expire(now, limits, 1000) == 0);
+    // They are old when others have used that much time; after a jump back, when the clock has passed them again.
+    use(11, 200);
+    CHECK(table.expire(now, limits, 1000) > 0);
+    CHECK((table.find(producer_id{3}) == nullptr) == (jump > 0));
+    CHECK(table.find(producer_id{15}) == nullptr);
+    CHECK(table.find(producer_id{199}) != nullptr);
+  }
+}
+
+TEST_CASE("producer table: what a clock that does not jump has seen counts in full", "[schema][producer]") {
+  producer_table table;
+  for (int i = 0; i < 10; ++i)
+    table.apply(batch_of(i, 0, 0, i), timestamp{1000 + i});
+  CHECK(table.expire(timestamp{200'000}, producer_expiry::after(160'000), 1000) == 0);
+  CHECK(table.expire(timestamp{200'000}, producer_expiry::after(160'000, 160'000), 1000) == 10);
+}
+
+TEST_CASE("producer table: of those that are used far apart a few outlive their age", "[schema][producer]") {
+  constexpr int64_t day = 86'400'000;
+  producer_table table;
+  for (int i = 0; i < 100; ++i)
+    table.apply(batch_of(i, 0, 0, i), timestamp{i * day});
+  CHECK(table.expire(timestamp{100 * day}, producer_expiry::after(day), 1000) == 84);
+  CHECK(table.find(producer_id{83}) == nullptr);
+  CHECK(table.find(producer_id{84}) != nullptr);
 }
 
 TEST_CASE("producer table: truncation forgets what lies at or above the cut", "[schema][producer]") {
@@ -198,11 +240,11 @@ TEST_CASE("producer table: the snapshot of the format's document is written byte
           "[schema][producer]") {
   producer_table table;
   table.apply(batch_of(4711, 3, 2147483646, 100, 3), timestamp{1700000000123});
-  CHECK(table.encode() ==
-        test::from_hex("50505244 0100 0000 01000000"
-                       "6712000000000000 0300 01 00 7b68e5cf8b010000"
-                       "feffff7f 00000000 6400000000000000 6600000000000000 ffffffffffffffff"
-                       "821ff050"));
+  CHECK(table.encode()
+        == test::from_hex("50505244 0100 0000 01000000"
+                          "6712000000000000 0300 01 00 7b68e5cf8b010000"
+                          "feffff7f 00000000 6400000000000000 6600000000000000 ffffffffffffffff"
+                          "821ff050"));
 }
 
 TEST_CASE("producer table: a damaged snapshot is refused, wherever the damage is", "[schema][producer]") {
