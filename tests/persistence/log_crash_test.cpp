@@ -59,7 +59,9 @@ TEST_CASE("crash: every sync and check that is left out is found within 500 seed
                        "cut_below_durable_end", "stale_epoch_file", "skip_state_file", "skip_truncation_sync",
                        "skip_forget", "trust_the_page_cache", "scan_behind_truncation", "snapshot_off_by_one",
                        "failed_log_goes_on", "forget_removed_producers", "one_series_of_journals",
-                       "tidy_up_after_loss", "trust_a_full_disk");
+                       "tidy_up_after_loss", "trust_a_full_disk", "skip_previous_crc",
+                       "truncate_without_wiping", "answer_with_the_batch", "begin_behind_the_time",
+                       "age_of_the_first");
   planted bug{name};
   uint64_t seed = 1;
   while (seed <= plant_seeds_max && run_storage_seed(seed).ok)
