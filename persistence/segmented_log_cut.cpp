@@ -10,11 +10,6 @@
 
 namespace pessoa::persistence {
 
-result<void> segmented_log::save_state(const log_state& state) {
-  if (PESSOA_PLANT("skip_state_file")) return {};
-  return replace_file(env_, directory_ + "/state", state.encode());
-}
-
 namespace {
 
 result<void> wipe(random_file& file, uint64_t from, uint64_t end) {
@@ -25,6 +20,11 @@ result<void> wipe(random_file& file, uint64_t from, uint64_t end) {
 }
 
 } // namespace
+
+result<void> segmented_log::save_state(const log_state& state) {
+  if (PESSOA_PLANT("skip_state_file")) return {};
+  return replace_file(env_, directory_ + "/state", state.encode());
+}
 
 // A file system that makes a file longer before its data has arrived may show what lay in those blocks before: what is cut
 // here, in the place of the next frame, and after the same frame as then. So it is made no frame before it goes: all of it,

@@ -560,21 +560,37 @@ TEST_CASE_METHOD(log_fixture, "log: a frame that was put in another's place brea
   CHECK(log->log_end() == offset{1});
 }
 
+namespace {
+
+// A log on a file system that may show old sectors where a file grows.
+struct old_sectors {
+  explicit old_sectors(uint64_t seed) : random(seed) {
+    create_directories_durably(disk.env(), "log").value();
+  }
+  std::unique_ptr<partition_log> open() {
+    return partition_log::open(disk.env(), "log", key, settings, false, {}, report).value();
+  }
+
+  seeded_random random;
+  sim::sim_disk disk{random, {.stale_sectors = true}};
+  partition_key key{topic_id{draw_uuid(random)}, partition_id{0}};
+  log_settings settings;
+  recovery_report report;
+};
+
+} // namespace
+
 // Storage seeds 7622 and 25178: a frame that lacks but its padding is completed by any zeros.
 TEST_CASE("log: a torn frame that was cut does not come back in the place of the next",
           "[persistence][log][recovery]") {
   int with_old_sectors = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
-    seeded_random random{seed};
-    sim::sim_disk disk{random, {.stale_sectors = true}};
-    partition_key key{topic_id{draw_uuid(random)}, partition_id{0}};
-    create_directories_durably(disk.env(), "log").value();
-    recovery_report report;
-    auto open = [&] { return partition_log::open(disk.env(), "log", key, {}, false, {}, report).value(); };
+    old_sectors on{seed};
+    auto& disk = on.disk;
     auto file = [&] {
       return disk.env().open_file("log/" + file_name(offset{0}, ".log"), open_mode::read_write).value();
     };
-    auto log = open();
+    auto log = on.open();
     auto torn = make_batch(offset{0}, leader_epoch{0}, 1, 360, timestamp{1});
     log->write({{torn, timestamp{1}}}).value();
     log.reset();
@@ -582,14 +598,14 @@ TEST_CASE("log: a torn frame that was cut does not come back in the place of the
     file()->truncate(frame_header_size + torn.size()).value(); // all of it but its padding
     file()->sync().value();
     disk.crash(sim::crash_kind::kill);
-    log = open();
+    log = on.open();
     REQUIRE(log->log_end() == offset{0});
     auto next = make_batch(offset{0}, leader_epoch{0}, 1, 360, timestamp{2});
     log->write({{next, timestamp{2}}}).value();
     log.reset();
     disk.crash(sim::crash_kind::power);
     with_old_sectors += disk.last_crash_lost();
-    log = open();
+    log = on.open();
     if (log->log_end() == offset{0}) continue;
     INFO("seed " << seed);
     REQUIRE(same_bytes(log->read(offset{0}, log->log_end(), 1000).value().data, next));
@@ -603,17 +619,9 @@ TEST_CASE("log: a truncated frame does not come back in the place of the next",
           "[persistence][log][recovery]") {
   int with_old_sectors = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
-    seeded_random random{seed};
-    sim::sim_disk disk{random, {.stale_sectors = true}};
-    partition_key key{topic_id{draw_uuid(random)}, partition_id{0}};
-    create_directories_durably(disk.env(), "log").value();
-    log_settings settings;
-    settings.index_interval_bytes = 64;
-    recovery_report report;
-    auto open = [&] {
-      return partition_log::open(disk.env(), "log", key, settings, false, {}, report).value();
-    };
-    auto log = open();
+    old_sectors on{seed};
+    on.settings.index_interval_bytes = 64;
+    auto log = on.open();
     std::vector<bytes> batches;
     auto append = [&](int64_t at) {
       batches.resize(static_cast<size_t>(at));
@@ -624,9 +632,8 @@ TEST_CASE("log: a truncated frame does not come back in the place of the next",
       append(at);
     log->sync().value();
     log->truncate(offset{1}).value();
-    auto durable = 1
-                   + static_cast<int64_t>(
-                       random.below(3)); // with another frame in the place of the first that went, or not
+    // With another frame in the place of the first that went, or not.
+    auto durable = 1 + static_cast<int64_t>(on.random.below(3));
     for (int64_t at = 1; at < durable; ++at)
       append(at);
     log->sync().value();
@@ -634,11 +641,11 @@ TEST_CASE("log: a truncated frame does not come back in the place of the next",
     append(durable + 1);
     log->release_files();
     log.reset();
-    disk.crash(sim::crash_kind::power);
-    with_old_sectors += disk.last_crash_lost();
-    log = open();
+    on.disk.crash(sim::crash_kind::power);
+    with_old_sectors += on.disk.last_crash_lost();
+    log = on.open();
     INFO("seed " << seed << ", " << durable << " durable");
-    REQUIRE(report.loss.value_or("") == "");
+    REQUIRE(on.report.loss.value_or("") == "");
     REQUIRE(log->log_end() >= offset{durable});
     for (auto at = offset{0}; at < log->log_end(); at = at + 1)
       REQUIRE(same_bytes(log->read(at, log->log_end(), 1).value().data,
