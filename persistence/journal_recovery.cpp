@@ -224,9 +224,9 @@ result<void> journal_recovery::read_frames(const partition_key& key, const place
   }
   size_t next = 0;
   for (auto& view : *frames) {
-    into.entries.push_back(
-        {{all.slice(next + frame_header_size, view.header.batch_length), view.header.append_time},
-         view.header.generation});
+    into.entries.push_back({{all.slice(next + frame_header_size, view.header.batch_length),
+                             view.header.append_time, view.header.durable_end},
+                            view.header.generation});
     next += view.header.frame_length;
   }
   return {};

@@ -33,6 +33,8 @@ namespace pessoa::persistence {
 struct frame_input {
   bytes batch;
   timestamp append_time; // wall time at the leader; retention goes by it (failures N5)
+  // Of one that a start writes anew: what it has said to be durable before. Its new frame says no less.
+  offset durable_end{0};
 };
 
 // Where a leadership epoch began.
@@ -63,7 +65,6 @@ struct recovery_report {
   uint64_t bytes_read = 0; // bounded by what was not known durable
   uint64_t torn_bytes_cut = 0;
   uint64_t frames_from_journal = 0;
-  std::optional<offset> written_again_from; // what follows was not known to be synced, and was written anew
   bool index_rebuilt = false;
   bool producers_rebuilt = false;
   std::optional<std::string> loss; // damage below the recorded durable end: this replica has lost data

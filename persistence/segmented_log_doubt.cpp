@@ -68,7 +68,7 @@ result<void> segmented_log::write_again(scan found, const journal_frames& journa
 result<void> segmented_log::copy_tail(offset known, std::deque<doubted> doubtful) {
   std::vector<frame_input> frames;
   for (auto& frame : doubtful)
-    frames.push_back({std::move(frame.batch), frame.view.header.append_time});
+    frames.push_back({std::move(frame.batch), frame.view.header.append_time, frame.view.header.durable_end});
   auto folder = directory_ + "/copy";
   PESSOA_CHECK(env_.remove_tree(folder));
   PESSOA_CHECK(env_.create_directories(folder));

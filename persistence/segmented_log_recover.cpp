@@ -332,7 +332,6 @@ result<void> segmented_log::settle(scan found, uint64_t file_size, const journal
   }
   synced_end_ = std::min(log_end_, found.synced_end);
   auto claimed = found.durable_end;
-  if (synced_end_ < log_end_ || !from_journal.empty()) report.written_again_from = synced_end_;
   if (synced_end_ < log_end_ && !PESSOA_PLANT("trust_the_page_cache"))
     PESSOA_CHECK(write_again(std::move(found), journal, from_journal));
   // The frames to come must not claim more than what is known: nothing is synced yet.

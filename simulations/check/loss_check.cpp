@@ -17,8 +17,6 @@ std::optional<std::string> loss_check::look(const partition_key& key, offset hig
     ends.pop_back();
     ++gone;
   }
-  if (gone == 0 && !ends.empty())
-    ends.pop_back(); // the last commit may be written again with what follows it
   if (ends.empty() || ends.back() < high_watermark) ends.push_back(high_watermark);
   if (gone <= 1) return std::nullopt;
   return "it had shown " + std::to_string(before.value()) + ", and a new leader begins at "

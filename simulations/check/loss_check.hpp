@@ -24,8 +24,7 @@ public:
 private:
   static constexpr size_t ends_max = 64;
   struct log {
-    std::deque<offset>
-        ends; // of commits, ascending; what a start found again is one commit, written again by it
+    std::deque<offset> ends; // of commits, ascending; what a start found beyond them is one commit
     uint64_t life = 0;
   };
   std::map<partition_key, log> logs_;

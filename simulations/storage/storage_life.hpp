@@ -75,6 +75,7 @@ struct storage_world {
   void cut_at_names(uint64_t nth_max);
   void break_an_index();
   void cut_at_last();
+  void remove_at_last();
   [[nodiscard]] crash_kind draw_crash();
   void die(crash_kind kind);
   [[nodiscard]] uint64_t journal_rounds() const; // of all lives

@@ -89,6 +89,7 @@ void storage_world::run() {
     if (last) break_an_index();
     bool clean = manner == habit::restless ? live_restlessly() : live();
     if (last && !clean) cut_at_last();
+    if (manner == habit::full_starts) remove_at_last();
     if (!clean) die(draw_crash());
     disk.faults().clear();
     disk.set_capacity(no_limit);
@@ -186,6 +187,13 @@ void storage_world::cut_at_last() {
     if (what == 0 || (what > 1 && manner == habit::rotten_ends)) truncate(log);
     if (what == 1) remove_before(log);
   }
+}
+
+// Before a start with little room: from then on snapshots alone know what producers did in what is gone.
+void storage_world::remove_at_last() {
+  for (auto& log : logs)
+    if (!disk.is_cut() && log.log && !log.busy && !log.log->failed() && habits.below(2) == 0)
+      remove_before(log);
 }
 
 void storage_world::cut_something(hosted& log) {

@@ -1,4 +1,5 @@
 #include "persistence/commit_service.hpp"
+#include "persistence/log_files.hpp"
 #include "schema/seams/seams_posix.hpp"
 #include "tests/support/log_fixture.hpp"
 #include "tests/support/step_pool.hpp"
@@ -325,6 +326,29 @@ TEST_CASE_METHOD(journal_fixture,
   CHECK(logs[5]->log_end() == offset{0});
   service->recovery_complete().value();
   CHECK(journal_files().empty());
+}
+
+// Simulated world, seed 96900: the same with frames that the journal has.
+TEST_CASE_METHOD(journal_fixture,
+                 "commit: what is written again from the journal still says what was durable",
+                 "[persistence][commit][journal]") {
+  start(3);
+  round();
+  round();
+  crash(sim::crash_kind::kill);
+  start(3);
+  service->recovery_complete().value();
+  crash(sim::crash_kind::kill);
+  auto segment = "data/" + to_string(keys[0]) + "/" + file_name(offset{0}, segment_suffix);
+  disk.env().remove_file("data/" + to_string(keys[0]) + "/" + file_name(offset{0}, index_suffix)).value();
+  disk.flip_bit(segment, 8 * 8); // the header of the first frame
+  service = commit_service::open(disk.env(), "data/journal", pool, time, settings).value();
+  recovery_report report;
+  auto log = partition_log::open(disk.env(), "data/" + to_string(keys[0]), keys[0], log_options, false,
+                                 service->recovered(keys[0]), report);
+  REQUIRE(log.ok());
+  REQUIRE(report.loss);
+  CHECK(report.loss->find("offset 1 was durable") != std::string::npos);
 }
 
 // Storage seed 8536 with full_disk_never_ends.

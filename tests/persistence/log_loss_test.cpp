@@ -62,6 +62,25 @@ TEST_CASE_METHOD(loss_fixture, "log: what a clean stop left is missed by every s
   must_miss("offset 10 was durable");
 }
 
+// Simulated world, seed 96900: from then on two commits were one, until a mark that a power cut took.
+TEST_CASE_METHOD(loss_fixture, "log: what is copied for doubt of its sync still says what was durable",
+                 "[persistence][log][recovery]") {
+  open();
+  append_synced(2);
+  append(1);
+  log->note_durable_in_journal(offset{3});
+  append(1);
+  crash(sim::crash_kind::kill);
+  open(); // nobody knows of a sync of 2 and 3, and the journal has let them go
+  REQUIRE_FALSE(report.loss);
+  REQUIRE(log->segment_count() == 2);
+  crash(sim::crash_kind::kill);
+  auto index = segment_path(2);
+  disk.env().remove_file(index.replace(index.size() - 4, 4, ".index")).value();
+  disk.flip_bit(segment_path(2), 8 * 8); // the header of 2
+  must_miss("offset 3 was durable");
+}
+
 // Storage directory 70932424.
 TEST_CASE_METHOD(loss_fixture, "log: a batch that lies about its end is missed by every start",
                  "[persistence][log][recovery]") {

@@ -295,6 +295,39 @@ TEST_CASE_METHOD(log_fixture, "log: what was removed is known by producers, what
   }
 }
 
+// Storage directory 280408.
+TEST_CASE_METHOD(log_fixture, "log: a start that runs out of room forgets no producer",
+                 "[persistence][log][recovery]") {
+  settings.segment_bytes = 500;
+  open();
+  auto only = make_batch(offset{0}, leader_epoch{0}, 1, 16, timestamp{1000},
+                         {producer_id{7}, producer_epoch{0}, 0}); // and never again
+  log->write({{only, timestamp{1000}}}).value();
+  append_synced(9);
+  append();
+  auto before = log->producers();
+  log->note_durable_in_journal(log->log_end());
+  REQUIRE(log->remove_before(offset{8}).value() > 0); // a snapshot is all that knows of 7 now
+  crash(sim::crash_kind::kill);
+  // The last frame came to the journal alone.
+  auto last = frame_length_of(written.back().size());
+  auto file = disk.env().open_file(segment_path(10), open_mode::read_write).value();
+  REQUIRE(file->size().value() == last);
+  file->truncate(0).value();
+  file.reset();
+  journal_frames journal;
+  journal.entries.push_back({{written.back(), timestamp{1000}}, 0});
+  disk.set_capacity(disk.bytes_used() + last - 1);
+  auto full = partition_log::open(disk.env(), directory, key, settings, false, journal, report);
+  REQUIRE_FALSE(full.ok());
+  CHECK(full.error().code == ec::disk_full);
+  disk.set_capacity(1u << 30);
+  open(false, journal);
+  CHECK_FALSE(report.loss);
+  CHECK(log->log_end() == offset{11});
+  CHECK(log->producers() == before);
+}
+
 TEST_CASE_METHOD(log_fixture, "log: a truncation inside a batch takes the whole batch",
                  "[persistence][log][truncate]") {
   open();
