@@ -105,7 +105,6 @@ void storage_world::check_recovered(hosted& log, const recovery_report& report) 
   check_producers(log);
   // From now on all of it counts: a start syncs what it found.
   model.acked_end = end;
-  model.last_commit = std::min(model.last_commit, end);
 }
 
 // What was removed from the start is remembered. Only a truncation can make a log forget producers, of whom it then has no

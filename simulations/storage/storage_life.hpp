@@ -65,6 +65,8 @@ struct storage_world {
     bool waits = false;       // there was no room to open it
     // The journal's rounds when it learned that the log was deleted.
     std::optional<uint64_t> forgotten_at_round;
+
+    [[nodiscard]] bool takes_changes() const { return log && !busy && !log->failed(); }
   };
 
   // -- storage_world.cpp ---

@@ -152,7 +152,7 @@ bool storage_world::live_restlessly() {
     disk.faults().cut_power_at(1 + habits.below(8));
   for (uint64_t i = 0; i < 20 && !disk.is_cut(); ++i) {
     auto& log = logs[habits.below(logs.size())];
-    if (log.log && !log.busy && !log.log->failed() && habits.below(2) == 0)
+    if (log.takes_changes() && habits.below(2) == 0)
       cut_something(log);
     else if (!pool->idle())
       pool->step();
@@ -182,7 +182,7 @@ void storage_world::break_an_index() {
 // Before a bit flips: truncations and removals that nothing was written after.
 void storage_world::cut_at_last() {
   for (auto& log : logs) {
-    if (disk.is_cut() || !log.log || log.busy || log.log->failed()) continue;
+    if (disk.is_cut() || !log.takes_changes()) continue;
     auto what = habits.below(4);
     if (what == 0 || (what > 1 && manner == habit::rotten_ends)) truncate(log);
     if (what == 1) remove_before(log);
@@ -192,8 +192,7 @@ void storage_world::cut_at_last() {
 // Before a start with little room: from then on snapshots alone know what producers did in what is gone.
 void storage_world::remove_at_last() {
   for (auto& log : logs)
-    if (!disk.is_cut() && log.log && !log.busy && !log.log->failed() && habits.below(2) == 0)
-      remove_before(log);
+    if (!disk.is_cut() && log.takes_changes() && habits.below(2) == 0) remove_before(log);
 }
 
 void storage_world::cut_something(hosted& log) {

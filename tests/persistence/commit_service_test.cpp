@@ -328,7 +328,7 @@ TEST_CASE_METHOD(journal_fixture,
   CHECK(journal_files().empty());
 }
 
-// Simulated world, seed 96900: the same with frames that the journal has.
+// Simulated world, seed 96900: from then on the two rounds were one.
 TEST_CASE_METHOD(journal_fixture,
                  "commit: what is written again from the journal still says what was durable",
                  "[persistence][commit][journal]") {
@@ -339,12 +339,12 @@ TEST_CASE_METHOD(journal_fixture,
   start(3);
   service->recovery_complete().value();
   crash(sim::crash_kind::kill);
-  auto segment = "data/" + to_string(keys[0]) + "/" + file_name(offset{0}, segment_suffix);
-  disk.env().remove_file("data/" + to_string(keys[0]) + "/" + file_name(offset{0}, index_suffix)).value();
-  disk.flip_bit(segment, 8 * 8); // the header of the first frame
+  auto directory = "data/" + to_string(keys[0]);
+  disk.env().remove_file(directory + "/" + file_name(offset{0}, index_suffix)).value();
+  disk.flip_bit(directory + "/" + file_name(offset{0}, segment_suffix), 8 * 8); // the first frame's header
   service = commit_service::open(disk.env(), "data/journal", pool, time, settings).value();
   recovery_report report;
-  auto log = partition_log::open(disk.env(), "data/" + to_string(keys[0]), keys[0], log_options, false,
+  auto log = partition_log::open(disk.env(), directory, keys[0], log_options, false,
                                  service->recovered(keys[0]), report);
   REQUIRE(log.ok());
   REQUIRE(report.loss);

@@ -10,12 +10,12 @@ using namespace pessoa::tests;
 namespace {
 
 struct loss_fixture : log_fixture {
-  std::string index_path() const {
-    auto path = segment_path();
+  std::string index_path(int64_t base = 0) const {
+    auto path = segment_path(base);
     return path.replace(path.size() - 4, 4, ".index");
   }
-  void flip_header_of(uint64_t frame, uint64_t frame_bytes) {
-    disk.flip_bit(segment_path(), 8 * (frame * frame_bytes + 8));
+  void flip_header_of(uint64_t frame, uint64_t frame_bytes, int64_t base = 0) {
+    disk.flip_bit(segment_path(base), 8 * (frame * frame_bytes + 8));
   }
   // The batch claims one record more: the low byte of its last offset delta.
   void lie_about_the_end_of(uint64_t frame, uint64_t frame_bytes) {
@@ -75,9 +75,8 @@ TEST_CASE_METHOD(loss_fixture, "log: what is copied for doubt of its sync still 
   REQUIRE_FALSE(report.loss);
   REQUIRE(log->segment_count() == 2);
   crash(sim::crash_kind::kill);
-  auto index = segment_path(2);
-  disk.env().remove_file(index.replace(index.size() - 4, 4, ".index")).value();
-  disk.flip_bit(segment_path(2), 8 * 8); // the header of 2
+  disk.env().remove_file(index_path(2)).value();
+  flip_header_of(0, 0, 2); // of offset 2, the first of its segment
   must_miss("offset 3 was durable");
 }
 
